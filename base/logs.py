@@ -1,0 +1,68 @@
+"""Structured logs to standard error: an event's name, then fields. Secrets are masked on the way out."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+from base.masking import mask
+from base.settings import LoggingSettings
+
+Logger = structlog.typing.FilteringBoundLogger
+
+
+def build_logger(settings: LoggingSettings, process: str, stream: TextIO | None = None) -> Logger:
+    """`process` (collector-0, forwarder, …) stands in every line. Libraries' warnings take the same way out."""
+    stream = stream or sys.stderr
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    if settings.format == "json":
+        renderer = _render_json
+    processors = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _masked,
+        renderer,
+    ]
+    logger: Logger = structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        process=process,
+    )
+    _adopt_libraries(logger, max(level, logging.WARNING))
+    return logger
+
+
+def quiet_logger() -> Logger:
+    """Says nothing: for tests, and for commands whose output is their answer."""
+    nothing: Logger = structlog.wrap_logger(
+        structlog.testing.CapturingLogger(), processors=[], wrapper_class=structlog.make_filtering_bound_logger(100)
+    )
+    return nothing
+
+
+def _masked(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {name: mask(value) for name, value in entry.items()}
+
+
+def _render_json(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> str:
+    return orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+class _Adopted(logging.Handler):
+    def __init__(self, logger: Logger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._logger.log(record.levelno, "library", logger=record.name, message=record.getMessage())
+
+
+def _adopt_libraries(logger: Logger, level: int) -> None:
+    """httpx logs whole URLs at INFO, access tokens included (faults.md, traps): never below WARNING."""
+    logging.basicConfig(handlers=[_Adopted(logger)], level=level, force=True)

@@ -1,0 +1,88 @@
+"""Every metric, declared once. Labels take only bounded values: names from the settings and codes of base.reasons.
+
+With PROMETHEUS_MULTIPROC_DIR set (the supervisor sets it) all processes count into one directory and the supervisor's
+admin address shows the sums; without it each process shows its own.
+"""
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorMetrics:
+    requests: Counter
+    refused: Counter
+    events: Counter
+    quarantined: Counter
+    answer_seconds: Histogram
+    in_flight: Gauge
+
+
+@dataclass(frozen=True, slots=True)
+class LogMetrics:
+    appended: Counter
+    append_failed: Counter
+    append_seconds: Histogram
+    state: Gauge
+    spooled: Gauge
+
+
+@dataclass(frozen=True, slots=True)
+class ForwarderMetrics:
+    outcomes: Counter
+    calls: Counter
+    call_seconds: Histogram
+    lag: Gauge
+    paused: Gauge
+    parked: Gauge
+    gaps: Counter
+
+
+def collector_metrics(registry: CollectorRegistry) -> CollectorMetrics:
+    return CollectorMetrics(
+        requests=Counter("ochn_requests", "Requests answered.", ["route", "status"], registry=registry),
+        refused=Counter("ochn_refused", "Requests that got no 2xx.", ["reason"], registry=registry),
+        events=Counter("ochn_events", "Events answered 2xx.", ["type", "verdict"], registry=registry),
+        quarantined=Counter("ochn_quarantined", "Reasons of quarantined events.", ["reason"], registry=registry),
+        answer_seconds=Histogram(
+            "ochn_answer_seconds", "First byte to answer.", ["route"], buckets=SECONDS, registry=registry
+        ),
+        in_flight=Gauge("ochn_in_flight", "Requests not answered yet.", multiprocess_mode="livesum", registry=registry),
+    )
+
+
+def log_metrics(registry: CollectorRegistry) -> LogMetrics:
+    return LogMetrics(
+        appended=Counter("ochn_log_appended", "Records made durable.", ["topic"], registry=registry),
+        append_failed=Counter("ochn_log_append_failed", "Records refused by the log.", ["reason"], registry=registry),
+        append_seconds=Histogram(
+            "ochn_log_append_seconds", "Append to durable, a group.", buckets=SECONDS, registry=registry
+        ),
+        state=Gauge("ochn_log_state", "0 ok, 1 degraded, 2 down.", multiprocess_mode="livemax", registry=registry),
+        spooled=Gauge(
+            "ochn_spool_records", "Records that wait in the spool.", multiprocess_mode="livemax", registry=registry
+        ),
+    )
+
+
+def forwarder_metrics(registry: CollectorRegistry) -> ForwarderMetrics:
+    return ForwarderMetrics(
+        outcomes=Counter("ochn_outcomes", "Events settled.", ["destination", "outcome", "reason"], registry=registry),
+        calls=Counter("ochn_calls", "Upstream calls.", ["destination", "purpose", "status"], registry=registry),
+        call_seconds=Histogram(
+            "ochn_call_seconds", "An upstream call.", ["destination"], buckets=SECONDS, registry=registry
+        ),
+        lag=Gauge(
+            "ochn_lag", "Events behind the log's end.", ["destination"], multiprocess_mode="livesum", registry=registry
+        ),
+        paused=Gauge("ochn_paused", "1 while paused.", ["destination"], multiprocess_mode="livemax", registry=registry),
+        parked=Gauge(
+            "ochn_parked", "Events that wait parked.", ["destination"], multiprocess_mode="livesum", registry=registry
+        ),
+        gaps=Counter(
+            "ochn_gap_records", "Records lost to a gap in the log.", ["destination", "cause"], registry=registry
+        ),
+    )

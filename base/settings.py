@@ -1,0 +1,126 @@
+"""Settings: one TOML file, `OCHN_*` in the environment over it, all faults told at once.
+
+`OCHN_COLLECTOR__PORT=8080` is `[collector] port`; a name that ends in `_FILE` reads the value from that file
+(`OCHN_DESTINATIONS__FOOTPRINTS__SECRET_FILE=/run/secrets/footprints`), as container secrets are mounted.
+A value that is not text (a list, a table) is written as JSON.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from base.errors import SettingsError
+from base.masking import MASK, is_secret_name
+
+PREFIX = "OCHN_"
+CONFIG_VARIABLE = "OCHN_CONFIG"  # the file's path
+_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA"})
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and a name it does not know is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Root(BaseModel):
+    """What one program reads of the file. Other programs' tables are theirs to check (`ochn check-config` checks all)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class LoggingSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written."""
+    format: Literal["json", "console"] = "json"
+    """`json`: a line of JSON an entry, to standard error; `console`: for eyes."""
+    events: bool = False
+    """Write a line for each event received and settled. `ochn dev` turns it on and draws them."""
+
+
+class AdminSettings(Section):
+    host: str = "127.0.0.1"
+    """Address of metrics and health detail. Keep it off the open internet."""
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """Default: the collector's port + 1000 (a forwarder alone: 9081). 0 takes a free one."""
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The file's tables with the environment laid over them, not validated yet. SettingsError when unreadable."""
+    raw: dict[str, Any] = {}
+    if path is not None:
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError([f"can't be read: {error.strerror}"], str(path)) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError([f"is not TOML: {error}"], str(path)) from error
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
+            _lay_over(raw, name, environ[name])
+    return raw
+
+
+def _lay_over(raw: dict[str, Any], name: str, value: str) -> None:
+    *tables, key = name.removeprefix(PREFIX).lower().split("__")
+    if key.endswith("_file"):
+        key = key.removesuffix("_file")
+        try:
+            value = Path(value).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError([f"{value} can't be read: {error}"], name) from error
+    node = raw
+    for table in tables:
+        node = node.setdefault(table, {})
+        if not isinstance(node, dict):
+            raise SettingsError([f"{table} is a value, not a table"], name)
+    node[key] = _json_or_text(value)
+
+
+def _json_or_text(value: str) -> Any:
+    if value[:1] not in ("[", "{"):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+def validate(model: type[R], raw: Mapping[str, Any], source: str) -> R:
+    """The frozen settings, or one SettingsError that lists every fault with key, value and expectation."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        faults = [_fault(detail) for detail in error.errors(include_url=False)]
+        raise SettingsError(faults, source) from error
+
+
+def _fault(detail: Any) -> str:
+    place = ".".join(str(part) for part in detail["loc"]) or "settings"
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: no such setting"
+    if detail["type"] == "missing":
+        return f"{place}: is required"
+    value = detail.get("input")
+    shown = MASK if is_secret_name(str(detail["loc"][-1]) if detail["loc"] else "") else _brief(value)
+    return f"{place} = {shown}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{…}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def load(model: type[R], environ: Mapping[str, str], path: Path | None = None) -> R:
+    """Reads `path`, else the file `OCHN_CONFIG` names, else the environment alone."""
+    path = path or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+    return validate(model, read_sources(path, environ), str(path) if path else "environment")

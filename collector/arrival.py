@@ -1,0 +1,31 @@
+"""A request and its answer, whatever door they came through: ASGI today, our own protocol beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+HeaderList = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Header names in lower case, the last of a repeated name wins. `client` is the peer's address as the door saw it."""
+
+    method: str
+    path: str  # as sent, without the query
+    headers: Mapping[str, str]
+    body: bytes
+    client: str
+    received: float  # wall clock at the first byte, seconds since the epoch
+    event_id: str  # UUIDv7 made at the first byte
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes = b""
+    headers: HeaderList = field(default=())
+    close: bool = False  # the connection ends with this answer: the rest of the body is not read
+
+
+Respond = Callable[[Reply], None]

@@ -1,0 +1,166 @@
+"""`[collector]`, `[identity]`, `[keys.<name>]`: what the collector reads of the file."""
+
+import ipaddress
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from base.settings import AdminSettings, LoggingSettings, Root, Section
+from eventlog.settings import LogSettings
+
+
+class LimitSettings(Section):
+    """Sizes in bytes, times in seconds (faults.md, "Limits")."""
+
+    body_bytes: int = Field(default=512 * 1024, gt=0)
+    """Largest body of a tracking call; 413 beyond."""
+    batch_body_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
+    """Largest body of a batch."""
+    lead_body_bytes: int = Field(default=8 * 1024 * 1024, gt=0)
+    """Largest body of a lead (`register`)."""
+    gunzipped_bytes: int = Field(default=2 * 1024 * 1024, gt=0)
+    """Largest body once gunzipped; four times this for a batch or a lead."""
+    gunzip_ratio: int = Field(default=100, gt=1)
+    """Largest gunzipped size over the size that came."""
+    body_seconds: float = Field(default=30.0, gt=0)
+    """Time for a body to arrive."""
+    form_pairs: int = Field(default=1000, gt=0)
+    """Pairs of a form."""
+    form_key_bytes: int = Field(default=256, gt=0)
+    """A name of a form."""
+    form_value_bytes: int = Field(default=16 * 1024, gt=0)
+    """A value of a form; a lead's file is under the lead's body limit instead."""
+    form_levels: int = Field(default=5, gt=0)
+    """Bracket levels of a form's name."""
+    form_index: int = Field(default=99, gt=0)
+    """Largest index in a form's name."""
+    json_depth: int = Field(default=32, gt=0)
+    """Levels of a JSON body, counted before parsing."""
+    json_containers: int = Field(default=5000, gt=0)
+    """Objects and arrays of an event's JSON, counted before parsing."""
+    sensors: int = Field(default=100, gt=0)
+    """Beacons a call."""
+    batch_events: int = Field(default=500, gt=0)
+    """Events a batch."""
+    in_flight_requests: int = Field(default=2000, gt=0)
+    """Requests of a worker that wait for the log; 503 and Retry-After beyond."""
+    in_flight_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    """Bytes of a worker that wait for the log; 503 and Retry-After beyond."""
+
+
+class KeySettings(Section):
+    """An app key, by a name of yours: the key itself is public, and changes; the name stands in metrics and events."""
+
+    values: tuple[str, ...] = Field(min_length=1, max_length=2)
+    """The key as pages and apps send it; two while one replaces the other."""
+    tenant: str = Field(default="default", min_length=1, max_length=100)
+    """Whose people these are: the same e-mail is the same person within a tenant."""
+    origins: tuple[str, ...] = ()
+    """Web origins that may send with it (`https://shop.example`); empty: any. Others are quarantined."""
+    surfaces: tuple[Literal["web", "mobile"], ...] = ("web", "mobile")
+    """Doors it is good for."""
+
+    @field_validator("values")
+    @classmethod
+    def _values(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not value or len(value) > 128 or not value.isprintable() for value in values):
+            raise ValueError("expected 1 to 128 printable characters each")
+        return values
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"expected scheme://host[:port] without a path; {origin!r} is not")
+        return origins
+
+
+class IdentitySettings(Section):
+    secret: SecretStr | None = None
+    """Seals the ids that we hand out; 32 characters at least. Required outside `profile = "dev"`."""
+    previous_secrets: tuple[SecretStr, ...] = ()
+    """Secrets before this one, newest first: ids sealed with them are still ours."""
+    person_secret: SecretStr | None = None
+    """Keys the hash that makes an e-mail a `uid`. Never change it: the same people would get new ids. Default: derived
+    from `secret`; set it before you first replace `secret`."""
+
+    @field_validator("secret", "person_secret")
+    @classmethod
+    def _long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < 32:
+            raise ValueError("expected 32 characters or more, such as `openssl rand -hex 32` prints")
+        return secret
+
+    @model_validator(mode="after")
+    def _person(self) -> Self:
+        if self.previous_secrets and self.person_secret is None:
+            raise ValueError("previous_secrets without person_secret: people would get new ids; set person_secret")
+        return self
+
+
+class CollectorSettings(Section):
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port."""
+    drain_seconds: float = Field(default=8.0, gt=0)
+    """After SIGTERM, requests that have come are still answered for so long."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose X-Forwarded-For is believed."""
+    cookie_seconds: int = Field(default=34_560_000, ge=0)
+    """Life of the same-site id cookie that answers a web init (400 days); 0 sets none."""
+    script_max_age: int = Field(default=3600, ge=0)
+    """Cache-Control of omnichannel.js, in seconds."""
+    static_dir: Path | None = None
+    """Folder of omnichannel.js and the demo; default: the one beside the packages."""
+    demo: bool = False
+    """Serve the demo shop at /demo/."""
+    warnings: bool = False
+    """JSON answers carry `warnings` for the page's author. `ochn dev` turns it on."""
+    limits: LimitSettings = LimitSettings()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            ipaddress.ip_network(value, strict=False)
+        return values
+
+
+class CollectorRoot(Root):
+    profile: Literal["production", "dev"] = "production"
+    """`dev` starts without secrets of its own. Never face the internet with it."""
+    data_dir: Path = Path("data")
+    """Folder of the embedded log, the spool and all local state."""
+    logging: LoggingSettings = LoggingSettings()
+    admin: AdminSettings = AdminSettings()
+    log: LogSettings = LogSettings()
+    identity: IdentitySettings = IdentitySettings()
+    collector: CollectorSettings = CollectorSettings()
+    keys: dict[str, KeySettings] = Field(default_factory=dict)
+
+    @field_validator("keys")
+    @classmethod
+    def _one_owner(cls, keys: dict[str, KeySettings]) -> dict[str, KeySettings]:
+        seen: dict[str, str] = {}
+        for name, key in keys.items():
+            for value in key.values:
+                if seen.setdefault(value, name) != name:
+                    raise ValueError(f"keys.{name} and keys.{seen[value]} have the same value")
+        return keys
+
+    @model_validator(mode="after")
+    def _sealed(self) -> Self:
+        if self.profile != "dev" and self.identity.secret is None:
+            raise ValueError('identity.secret is required unless profile = "dev"')
+        return self

@@ -1,0 +1,106 @@
+"""The Event: CloudEvents 1.0, structured JSON, one to a record (`application/cloudevents+json`).
+
+The schema that others may validate against is docs/event.schema.json. Attributes are never null and never objects:
+what is not known is left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+import orjson
+
+from base.errors import OchnError
+from eventlog.log import Headers, Record, StoredRecord
+
+CONTENT_TYPE: Final = "application/cloudevents+json"
+RECORD_HEADERS: Final[Headers] = (("content-type", CONTENT_TYPE.encode()),)
+SCHEMA_VERSION: Final = "1"
+SOURCE: Final = "/ochn/collector"
+MAX_BYTES: Final = 900 * 1024  # an event, encoded (faults.md, "Limits")
+
+
+class UnreadableEvent(OchnError):
+    """A record of the log that is no Event: never ours, so it becomes a dead letter, not a crash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`subject` is the visitor's id and the record's key. Times are RFC 3339 with `Z` (base.clock.rfc3339)."""
+
+    id: str  # UUIDv7, made at the first byte, kept to the end
+    type: str  # ochn.web.init, ochn.web.visit, ochn.mobile.sensors, ochn.register …
+    subject: str
+    time: str  # when it happened, by the device's clock corrected with `senttime`; else `receivedtime`
+    receivedtime: str
+    tenant: str
+    appkeyname: str
+    door: str  # the path it came in by
+    data: Mapping[str, Any] = field(default_factory=dict)
+    data_base64: str | None = None  # bytes that could not be decoded, in place of data
+    source: str = SOURCE
+    schemaversion: str = SCHEMA_VERSION
+    person: str | None = None  # uid: the keyed hash of customer id, e-mail or phone, when one was told
+    clienteventid: str | None = None
+    clienttime: str | None = None
+    senttime: str | None = None
+    spooled: bool = False
+    maybeduplicate: bool = False
+    rerouted: bool = False
+    foreignid: bool = False
+    replayed: bool = False
+    consent: str | None = None  # "cookie=accepted;gpc=1;dnt=1", only what was said
+    originverdict: str | None = None  # allowed, denied; left out when no Origin came
+    botrule: str | None = None
+    clientaddress: str | None = None
+    useragent: str | None = None
+    quarantinereasons: str | None = None  # codes of base.reasons.Quarantine, joined by commas
+
+    @property
+    def surface(self) -> str:
+        """`web`, `mobile` or `register`: the second part of the type."""
+        return self.type.split(".", 2)[1]
+
+    @property
+    def kind(self) -> str:
+        """The type's last part: init, visit, sale, …, sensors, geo, reach, impression, register."""
+        return self.type.rsplit(".", 1)[1]
+
+    def to_bytes(self) -> bytes:
+        return orjson.dumps(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"specversion": "1.0"}
+        for name in _ATTRIBUTES:
+            value = getattr(self, name)
+            if value is not None and value is not False:
+                body[name] = value
+        if self.data_base64 is None:
+            body["datacontenttype"] = "application/json"
+            body["data"] = self.data
+        else:
+            body["data_base64"] = self.data_base64
+        return body
+
+    def to_record(self, topic: str, timestamp: float) -> Record:
+        return Record(topic, self.subject.encode(), self.to_bytes(), timestamp, RECORD_HEADERS)
+
+    @classmethod
+    def from_record(cls, record: StoredRecord) -> "Event":
+        return cls.from_bytes(record.value or b"")
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> "Event":
+        """UnreadableEvent for anything that is not an Event of ours. Attributes of a newer version are passed over."""
+        try:
+            parsed = orjson.loads(body)
+            known = {name: parsed[name] for name in _ATTRIBUTES if name in parsed}
+            event = cls(**known, data=parsed.get("data", {}), data_base64=parsed.get("data_base64"))
+        except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
+            raise UnreadableEvent(f"not an event: {error}") from error
+        if not isinstance(event.data, dict) or not isinstance(event.subject, str) or event.type.count(".") < 1:
+            raise UnreadableEvent("not an event: its data is no object, or its subject or type no name")
+        return event
+
+
+_ATTRIBUTES: Final = tuple(item.name for item in fields(Event) if item.name not in ("data", "data_base64"))

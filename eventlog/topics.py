@@ -1,0 +1,59 @@
+"""The topics, their names under the prefix, and how each keeps its records."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Cleanup = Literal["delete", "compact", "compact,delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`as_events`: partitioned as events are, so that one worker holds both; else one partition is enough."""
+
+    name: str
+    cleanup: Cleanup = "delete"
+    as_events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    prefix: str = "ochn"
+
+    @property
+    def events(self) -> Topic:
+        return Topic(f"{self.prefix}.events", as_events=True)
+
+    @property
+    def quarantine(self) -> Topic:
+        """Bad coming in; keyed by event id, so that one can be erased or taken back."""
+        return Topic(f"{self.prefix}.quarantine", "compact,delete")
+
+    @property
+    def dead_letters(self) -> Topic:
+        """Refused going out; keyed by `<event id>:<destination>`: two destinations may refuse the same event."""
+        return Topic(f"{self.prefix}.dead-letters", "compact,delete")
+
+    @property
+    def parked(self) -> Topic:
+        return Topic(f"{self.prefix}.parked", "compact,delete")
+
+    @property
+    def receipts(self) -> Topic:
+        return Topic(f"{self.prefix}.receipts")
+
+    def facts(self, destination: str) -> Topic:
+        return Topic(f"{self.prefix}.facts.{destination}", "compact", as_events=True)
+
+    @property
+    def ledger(self) -> Topic:
+        """Reserved: reconciliation."""
+        return Topic(f"{self.prefix}.ledger")
+
+    @property
+    def erased(self) -> Topic:
+        """Reserved: people who asked to be forgotten."""
+        return Topic(f"{self.prefix}.erased", "compact")
+
+    def all(self, destinations: tuple[str, ...]) -> tuple[Topic, ...]:
+        fixed = (self.events, self.quarantine, self.dead_letters, self.parked, self.receipts, self.ledger, self.erased)
+        return (*fixed, *(self.facts(name) for name in destinations))

@@ -1,0 +1,47 @@
+"""`[destinations.<name>]`: what every kind has."""
+
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from base.settings import Section
+from eventlog.log import Start
+
+
+class DestinationSettings(Section):
+    """What every destination has; each kind adds its own (forwarder/destinations/<kind>.py)."""
+
+    enabled: bool = True
+    """Off: its group stands still, and goes on from there when turned on again."""
+    start: str = "earliest"
+    """Where a new group begins: `earliest`, `now`, or a time with a zone (2026-11-21T00:00:00Z)."""
+    timeout: float = Field(default=10.0, gt=0)
+    """Seconds for a call, from connecting to the last byte."""
+    concurrency: int = Field(default=16, ge=1, le=512)
+    """Calls side by side; one visitor's events still go one after the other."""
+    max_age_hours: float = Field(default=24.0, gt=0)
+    """Beyond this an event is late: each kind says what that means."""
+
+    @field_validator("start")
+    @classmethod
+    def _start(cls, value: str) -> str:
+        if value not in ("earliest", "now") and datetime.fromisoformat(value).tzinfo is None:
+            raise ValueError("expected earliest, now, or a time with a zone")
+        return value
+
+    def log_start(self) -> Start:
+        if self.start == "earliest":
+            return "earliest"
+        return "now" if self.start == "now" else datetime.fromisoformat(self.start).timestamp()
+
+
+def checked_url(value: str) -> str:
+    """A destination's base: https unless loopback; without a scheme https is meant. No query, no trailing slash."""
+    text = value if "://" in value else f"https://{value}"
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("expected http(s)://host[:port][/path]")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ValueError("expected https: http is for loopback only")
+    return text.rstrip("/")

@@ -1,0 +1,37 @@
+"""`[forwarder]` and `[destinations.<name>]`: what the forwarder reads of the file."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from base.settings import AdminSettings, LoggingSettings, Root, Section
+from eventlog.settings import LogSettings
+
+
+class ForwarderSettings(Section):
+    batch_records: int = Field(default=500, ge=1, le=10_000)
+    """Records a group takes from the log at a time."""
+    first_retry: float = Field(default=0.5, gt=0)
+    """Seconds before the first retry; doubles, with full jitter."""
+    longest_retry: float = Field(default=30.0, gt=0)
+    """Longest wait between retries, unless the destination asks for more by Retry-After."""
+    park_after: float = Field(default=300.0, gt=0)
+    """Seconds that one event may keep failing while others pass, before it is parked."""
+    parked_hours: float = Field(default=24.0, gt=0)
+    """A parked event is a dead letter after this."""
+    same_refusals: int = Field(default=20, ge=2)
+    """So many single refusals in a row, for one reason, pause the destination."""
+    drain_seconds: float = Field(default=8.0, gt=0)
+    """After SIGTERM, calls in flight may end for so long."""
+
+
+class ForwarderRoot(Root):
+    profile: Literal["production", "dev"] = "production"
+    """`dev` starts without secrets of its own. Never face the internet with it."""
+    data_dir: Path = Path("data")
+    """Folder of the embedded log, the spool and all local state."""
+    logging: LoggingSettings = LoggingSettings()
+    admin: AdminSettings = AdminSettings()
+    log: LogSettings = LogSettings()
+    forwarder: ForwarderSettings = ForwarderSettings()

@@ -1,0 +1,54 @@
+"""The one way out: a request, a reply. No redirects, no proxies of the environment, a total deadline, a reply limit."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from forwarder.errors import Unreachable
+
+REPLY_LIMIT = 1024 * 1024  # bytes of a reply's body
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """As it goes on the wire, secrets included: only base.masking may show it."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Transport(Protocol):
+    async def send(self, request: Request, deadline: float) -> Reply:
+        """`deadline` in seconds, from connecting to the last byte. TransportError and nothing else."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class MemoryTransport:
+    """Answers from a function; keeps every request. Ships for tests and `explain`."""
+
+    def __init__(self, answer: Callable[[Request], Reply | None]) -> None:
+        self._answer = answer
+        self.requests: list[Request] = []
+
+    async def send(self, request: Request, deadline: float) -> Reply:  # noqa: ARG002 - memory is never late
+        self.requests.append(request)
+        reply = self._answer(request)
+        if reply is None:
+            raise Unreachable(f"nobody answers at {request.url}")
+        return reply
+
+    async def close(self) -> None:
+        return None
