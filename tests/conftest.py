@@ -1,11 +1,33 @@
 """What every test may ask for."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.support.kafka import Kafka, KafkaServer
+from tests.support.shared_kafka import shared_kafka
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """The services run on asyncio (uvloop in production), and so do the tests."""
+    """The services run on asyncio, and so do the tests."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Kafka:
+    """A real broker, one for the whole run: use topics and groups of your own names, and leave it alive."""
+    if given := os.environ.get("OCHN_TEST_KAFKA"):
+        return Kafka(given)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return shared_kafka(tmp_path_factory.getbasetemp().parent / "kafka", owner=os.getppid())
+    return shared_kafka(tmp_path_factory.getbasetemp() / "kafka", owner=os.getpid())
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
+    """A broker that the test may stop, kill, freeze and start again."""
+    with KafkaServer(tmp_path / "kafka") as server:
+        yield server

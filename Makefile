@@ -1,0 +1,38 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench loadtest soak clean
+
+VENV := .venv/bin
+RUN := .venv/installed
+TEST := .venv/installed-test
+URL := http://127.0.0.1:8080
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+run: $(RUN) ## collector, forwarder, sandbox and demo page (flags: make run ARGS='--port 9000')
+	@exec $(VENV)/ochn dev $(ARGS)
+
+test: $(TEST) ## all tests, with a real Kafka and a real Chromium (ARGS='tests/collector -k cors')
+	@exec scripts/test $(ARGS)
+
+check: $(TEST) ## format, lint, types, and the rules of the house
+	@exec scripts/check
+
+bench: $(TEST) ## events a second and CPU an event of the collector, beside a bare server
+	@exec scripts/bench $(ARGS)
+
+loadtest: $(TEST) ## two minutes of pages and phones against a collector that runs (URL=http://127.0.0.1:8080)
+	@exec $(VENV)/locust -f loadtests/locustfile.py --headless --users 200 --spawn-rate 50 --run-time 2m --host $(URL) $(ARGS)
+
+soak: $(TEST) ## the fault tests at their full length (hours)
+	@exec scripts/test -m system --soak --timeout=0 $(ARGS)
+
+clean: ## removes what was made, but no data
+	rm -rf .venv .cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN): pyproject.toml constraints.txt
+	@scripts/setup
+
+$(TEST): pyproject.toml constraints.txt
+	@scripts/setup test
