@@ -8,6 +8,17 @@ import pytest
 
 from tests.support.kafka import Kafka, KafkaServer
 from tests.support.shared_kafka import shared_kafka
+from tests.system.scale import FULL, SHORT, Scale
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the fault tests at their full length (hours)")
+
+
+@pytest.fixture(scope="session")
+def scale(pytestconfig: pytest.Config) -> Scale:
+    """How long and how much: shortened, or in full under --soak."""
+    return FULL if pytestconfig.getoption("soak") else SHORT
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,18 @@
+"""How long and how much: what the fault tests take in full (`make soak`), and shortened, in every run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Counts, and times in seconds; `deadline`: for what was answered 2xx to arrive once the fault is over."""
+
+    events: int
+    kills: int
+    between_kills: float
+    kafka_away: float
+    deadline: float
+
+
+FULL = Scale(events=20_000, kills=30, between_kills=2.0, kafka_away=60.0, deadline=300.0)
+SHORT = Scale(events=2_000, kills=3, between_kills=2.0, kafka_away=8.0, deadline=90.0)
