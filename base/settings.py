@@ -18,7 +18,7 @@ from base.masking import MASK, is_secret_name
 
 PREFIX = "OCHN_"
 CONFIG_VARIABLE = "OCHN_CONFIG"  # the file's path
-_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA"})
+_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA", "OCHN_READY_FD"})
 
 
 class Section(BaseModel):

@@ -1,0 +1,61 @@
+"""The whole configuration: what every program reads, in one model, so that a misspelt table is a fault too."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from base.masking import MASK
+from base.settings import CONFIG_VARIABLE, load
+from collector.settings import CollectorRoot
+from forwarder.settings import ForwarderRoot, SandboxSettings
+
+DEFAULT_FILE = Path("ochn.toml")
+
+
+class Settings(CollectorRoot, ForwarderRoot):
+    model_config = ConfigDict(extra="forbid")
+
+    sandbox: SandboxSettings = SandboxSettings()
+
+
+def find_file(chosen: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """`--config`, else OCHN_CONFIG, else ./ochn.toml if there is one, else none: the environment alone."""
+    if chosen is not None:
+        return chosen
+    if environ.get(CONFIG_VARIABLE):
+        return Path(environ[CONFIG_VARIABLE])
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def load_settings(chosen: Path | None, overrides: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The settings, and the environment in which a child reads the same ones. `overrides` are the command's flags."""
+    environ = {**os.environ, **overrides}
+    path = find_file(chosen, environ)
+    if path is not None:
+        environ[CONFIG_VARIABLE] = str(path.resolve())
+    return load(Settings, environ, path), environ
+
+
+def masked(value: Any) -> Any:
+    """Settings as plain data with every secret hidden; what is not set stays visible as such."""
+    if isinstance(value, SecretStr):
+        return MASK if value.get_secret_value() else ""
+    if isinstance(value, BaseModel):
+        return {name: masked(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {name: masked(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`("collector.port", 8080)`, …: one line a setting, as people read them."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,169 @@
+"""A command that serves: locks the data directory, binds, starts the children, says so, drains at a signal."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from base.admin import build_admin, serve_admin
+from base.clock import SystemClock
+from base.errors import StartError
+from base.lock import lock_data_dir
+from base.logs import build_logger
+from ochn.config import Settings
+from ochn.supervisor import Child, Supervisor
+
+END_SECONDS = 9.0  # from the signal to the last child's end
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """`roles`: collector, forwarder, sandbox. `address` is the collector's (None: no collector in this tree)."""
+
+    settings: Settings
+    environ: dict[str, str]
+    roles: tuple[str, ...]
+    lines: Callable[[str], None] | None = None
+    tick: Callable[[], None] | None = None
+    ready: Callable[["Serving"], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The addresses that were really taken (a port 0 in the settings is a free one here)."""
+
+    collector: tuple[str, int] | None
+    admin: tuple[str, int]
+
+
+def run_tree(tree: Tree) -> int:
+    """The command's exit code: 0 after a drained end."""
+    data_dir = tree.settings.data_dir
+    with ExitStack() as locks:
+        for role in tree.roles:
+            locks.enter_context(lock_data_dir(data_dir, role))
+        metrics = _fresh(data_dir / "run" / "-".join(tree.roles))
+        tree.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+        return asyncio.run(_serve(tree, metrics))
+
+
+async def _serve(tree: Tree, metrics: Path) -> int:
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.set)
+    settings, logger = tree.settings, build_logger(tree.settings.logging, "ochn")
+    with ExitStack() as sockets:
+        door = sockets.enter_context(bind(settings.collector.host, settings.collector.port, "collector.port")) if (
+            "collector" in tree.roles
+        ) else None
+        supervisor = Supervisor(
+            _children(tree, door),
+            tree.environ,
+            SystemClock(),
+            logger,
+            lines=tree.lines,
+            died=lambda pid: mark_process_dead(pid, str(metrics)),  # type: ignore[no-untyped-call]
+        )
+        admin_socket = sockets.enter_context(bind(settings.admin.host, _admin_port(tree, door), "admin.port"))
+        try:
+            await _until(ending, supervisor.start())
+            if not ending.is_set():
+                admin = asyncio.create_task(serve_admin(build_admin(_registry(metrics), supervisor.pids), admin_socket))
+                _announce(tree, door, admin_socket)
+                await _tick_until(ending, tree.tick)
+                admin.cancel()
+        finally:
+            code = await supervisor.stop(END_SECONDS)
+    return code
+
+
+async def _until(ending: asyncio.Event, start: "asyncio.Future[None] | object") -> None:
+    """Starts, unless the end is asked for first."""
+    starting = asyncio.ensure_future(start)  # type: ignore[arg-type]
+    waiting = asyncio.ensure_future(ending.wait())
+    await asyncio.wait([starting, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if starting.done():
+        starting.result()
+    else:
+        starting.cancel()
+
+
+async def _tick_until(ending: asyncio.Event, tick: Callable[[], None] | None) -> None:
+    while not ending.is_set():
+        if tick is not None:
+            tick()
+        try:
+            async with asyncio.timeout(0.25):
+                await ending.wait()
+        except TimeoutError:
+            continue
+
+
+def _children(tree: Tree, door: socket.socket | None) -> Sequence[Child]:
+    """Ending order follows the data: first nothing comes in, then what is in flight goes out."""
+    children = []
+    if door is not None:
+        workers = range(tree.settings.collector.workers)
+        fd = door.fileno()
+        children += [
+            Child(f"collector-{n}", "ochn.child", 0, ("collector", str(n), str(fd)), fds=(fd,)) for n in workers
+        ]
+    if "forwarder" in tree.roles:
+        children.append(Child("forwarder", "ochn.child", 1, ("forwarder", "0")))
+    if "sandbox" in tree.roles:
+        children.append(Child("sandbox", "ochn.child", 2, ("sandbox", "0")))
+    return children
+
+
+def _announce(tree: Tree, door: socket.socket | None, admin: socket.socket) -> None:
+    if tree.ready is not None:
+        collector = None if door is None else door.getsockname()[:2]
+        tree.ready(Serving(collector, admin.getsockname()[:2]))
+
+
+def _admin_port(tree: Tree, door: socket.socket | None) -> int:
+    if tree.settings.admin.port is not None:
+        return tree.settings.admin.port
+    if door is not None:
+        port = door.getsockname()[1] + 1000
+        return port if port < 65536 else port - 2000
+    return 9081 if "forwarder" in tree.roles else 0
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
+    """A listening socket that children may inherit. StartError names the address and who may hold it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise StartError(
+            f"can't listen on {host}:{port} ({setting}): {os.strerror(error.errno or 0)}",
+            "stop what holds it, or choose another port",
+        ) from error
+    return listening
+
+
+def _fresh(directory: Path) -> Path:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
+
+
+def _registry(metrics: Path) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(metrics))  # type: ignore[no-untyped-call]
+    return registry
