@@ -1,0 +1,25 @@
+"""What a child process owes its parent."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+
+
+def die_with_parent() -> None:
+    """From now on this process is killed when the process that started it has gone.
+
+    Call it first. The kernel watches only from this call on, so a parent that goes during it is looked for once.
+    """
+    if sys.platform != "linux":
+        logging.getLogger(__name__).warning("this system can't tie a process to its parent: end it yourself")
+        return
+    parent = os.getppid()
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
