@@ -1,0 +1,67 @@
+"""`ochn check-config`: every fault at once, or what would run, with secrets masked."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from base.errors import SettingsError
+from ochn.config import Settings, flat, load_settings, masked
+
+
+def check_config(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The configuration file. Default: $OCHN_CONFIG, else ./ochn.toml.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object.")] = False,
+) -> None:
+    """Check the configuration without starting anything; exit code 2 when it has faults."""
+    try:
+        settings, environ = load_settings(config, {})
+    except SettingsError as error:
+        if as_json:
+            _print_json({"ok": False, "faults": list(error.faults)})
+            raise typer.Exit(error.exit_code) from error
+        raise
+    warnings = remarks(settings)
+    if as_json:
+        _print_json({"ok": True, "warnings": warnings, "settings": masked(settings)})
+        return
+    source = environ.get("OCHN_CONFIG", "the environment and the defaults")
+    table = Table("setting", "value", title=f"{source}: no faults", title_justify="left", box=None, pad_edge=False)
+    for name, value in flat(masked(settings)):
+        table.add_row(name, _shown(value))
+    console = Console(highlight=False)
+    console.print(table)
+    for warning in warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def remarks(settings: Settings) -> list[str]:
+    """What is allowed, and rarely meant."""
+    told = []
+    if not settings.keys:
+        told.append("no [keys.<name>]: every call will be answered 403")
+    if not settings.enabled_destinations():
+        told.append("no [destinations.<name>] is enabled: events are kept, and relayed nowhere")
+    if settings.profile == "dev" and settings.collector.host not in ("127.0.0.1", "::1", "localhost"):
+        told.append('profile = "dev" on an open address: anyone can make ids that look like ours')
+    if settings.admin.host not in ("127.0.0.1", "::1", "localhost"):
+        told.append(f"admin.host = {settings.admin.host}: metrics and health detail are open to that network")
+    if settings.log.kind == "embedded" and not settings.log.embedded.sync:
+        told.append("log.embedded.sync = false: an answered event can be lost when the power goes")
+    return told
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    return "-" if value in (None, "", {}) else str(value)
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")

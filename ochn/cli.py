@@ -1,0 +1,127 @@
+"""The command `ochn`. Each sub-command's work is in its own module; here are the flags and the help."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from base.errors import UserError
+from ochn import records, serve
+from ochn.check import check_config
+from ochn.explain import explain
+from ochn.keys import list_keys, snippet
+from ochn.serve import Flags
+from ochn.status import status
+
+app = typer.Typer(
+    name="ochn",
+    help="Collect web and mobile tracking events, keep them, relay them. An event answered 2xx is durable, is delivered"
+    " to every destination that wants it, or is shown to you with the reason why not.",
+    epilog="Start here: ochn dev",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="The app keys of the configuration.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="Events that came in bad: answered 200, kept, not relayed.", no_args_is_help=True)
+dead_app = typer.Typer(help="Events that a destination refused for good.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(dead_app, name="dead-letters")
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="The configuration file. Default: $OCHN_CONFIG, else ./ochn.toml.")
+]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")]
+AdminPort = Annotated[int | None, typer.Option(help="Port of metrics and health. Default: the port + 1000.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded log, the spool and all local state.")]
+Log = Annotated[serve.LogKind | None, typer.Option(help="Where events are kept between coming in and going out.")]
+Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Kafka's brokers, joined by commas.")]
+Workers = Annotated[int | None, typer.Option(help="Processes that share the port.")]
+Json = Annotated[bool, typer.Option("--json", help="For machines: one JSON object a line.")]
+
+
+@app.command(epilog="Example: ochn dev --port 8081 --sandbox-port 8091 --data-dir /tmp/try")
+def dev(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    sandbox_port: Annotated[int, typer.Option(help="Port of the vendors' sandbox; 0 takes a free one.")] = 8090,
+    data_dir: DataDir = Path("data"),
+    log: Log = None,
+    kafka: Kafka = None,
+    workers: Workers = None,
+    admin_port: AdminPort = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Your configuration in place of the built-in.")] = None,
+) -> None:
+    """The whole product on this machine: collector, forwarder, sandbox of the vendors, demo shop."""
+    flags = Flags(config, host, port, admin_port, data_dir, log, kafka, workers)
+    raise typer.Exit(serve.dev(flags, sandbox_port))
+
+
+@app.command(epilog="Example: ochn collector --config ochn.toml --workers 4")
+def collector(
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    log: Log = None,
+    kafka: Kafka = None,
+    workers: Workers = None,
+    admin_port: AdminPort = None,
+) -> None:
+    """Receive events and make them durable."""
+    raise typer.Exit(serve.collector(Flags(config, host, port, admin_port, data_dir, log, kafka, workers)))
+
+
+@app.command(epilog="Example: ochn forwarder --config ochn.toml")
+def forwarder(
+    config: Config = None,
+    data_dir: DataDir = None,
+    log: Log = None,
+    kafka: Kafka = None,
+    admin_port: AdminPort = None,
+) -> None:
+    """Relay events from the log to every destination."""
+    raise typer.Exit(serve.forwarder(Flags(config, None, None, admin_port, data_dir, log, kafka, None)))
+
+
+@app.command(epilog="Example: ochn sandbox --port 8090")
+def sandbox(config: Config = None, host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
+    """The vendors' APIs as they behave, on this machine: keeps every call, makes faults on demand."""
+    raise typer.Exit(serve.sandbox(Flags(config, host, port, None, data_dir, None, None, None)))
+
+
+app.command(name="check-config", epilog="Example: ochn check-config --config ochn.toml")(check_config)
+app.command(epilog="Example: ochn status --data-dir ./data")(status)
+app.command(epilog="Example: ochn explain \"curl -d 'appkey=demo&uid=p1&…' http://localhost:8080/jsapi/send\"")(explain)
+keys_app.command("list")(list_keys)
+keys_app.command("snippet", epilog="Example: ochn keys snippet demo --url https://track.example")(snippet)
+quarantine_app.command("list", epilog="Example: ochn quarantine list --json --data-dir ./data")(records.quarantine_list)
+quarantine_app.command("show", epilog="Example: ochn quarantine show 0190…")(records.quarantine_show)
+quarantine_app.command("replay", epilog="Example: ochn quarantine replay 0190…")(records.quarantine_replay)
+dead_app.command("list", epilog="Example: ochn dead-letters list --json --data-dir ./data")(records.dead_list)
+dead_app.command("show", epilog="Example: ochn dead-letters show 0190…")(records.dead_show)
+dead_app.command("replay", epilog="Example: ochn dead-letters replay 0190… --destination netcore")(records.dead_replay)
+
+
+@app.command()
+def version() -> None:
+    """The version of this program."""
+    from importlib.metadata import version as installed  # noqa: PLC0415 - slow to import, and only needed here
+
+    typer.echo(installed("ochn"))
+
+
+def main(arguments: Sequence[str] | None = None, exit_with: Callable[[int], None] = sys.exit) -> None:
+    """A person sees a sentence and an exit code, never a traceback."""
+    try:
+        app(arguments)
+    except UserError as error:
+        sys.stderr.write(f"ochn: {error}\n")
+        exit_with(error.exit_code)
+    except BrokenPipeError:
+        exit_with(141)

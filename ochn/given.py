@@ -1,0 +1,97 @@
+"""A curl line, or a request as it stands on the wire, to what the collector would have received."""
+
+import shlex
+from dataclasses import dataclass, field
+from urllib.parse import quote_plus, urlsplit
+
+from base.errors import UserError
+
+FORM = "application/x-www-form-urlencoded"
+_DATA = ("-d", "--data", "--data-raw", "--data-binary", "--data-ascii")
+_IGNORED_WITH_VALUE = ("-o", "--output", "-m", "--max-time", "--connect-timeout", "-A", "--user-agent")
+
+
+@dataclass(slots=True)
+class GivenRequest:
+    method: str = ""
+    path: str = ""
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)  # names in lower case
+    body: bytes = b""
+
+
+def parse_request(text: str) -> GivenRequest:
+    """UserError when it is neither."""
+    text = text.strip()
+    return parse_curl(text) if text.startswith("curl") else parse_http(text)
+
+
+def parse_curl(line: str) -> GivenRequest:
+    try:
+        words = shlex.split(line.replace("\\\n", " "))
+    except ValueError as error:
+        raise UserError(f"the curl line can't be read: {error}", "check its quotes") from error
+    request, data = GivenRequest(), list[str]()
+    rest = iter(words[1:])
+    for word in rest:
+        option, attached = _split_option(word)
+        if not word.startswith("-"):
+            _locate(request, word)
+        elif option in ("-X", "--request"):
+            request.method = attached or next(rest, "")
+        elif option in ("-H", "--header"):
+            name, _, value = (attached or next(rest, "")).partition(":")
+            request.headers[name.strip().lower()] = value.strip()
+        elif option in _DATA:
+            data.append(attached or next(rest, ""))
+        elif option == "--data-urlencode":
+            name, equals, value = (attached or next(rest, "")).partition("=")
+            data.append(f"{name}={quote_plus(value)}" if equals else quote_plus(name))
+        elif option == "--json":
+            data.append(attached or next(rest, ""))
+            request.headers.setdefault("content-type", "application/json")
+        elif option == "--url":
+            _locate(request, attached or next(rest, ""))
+        elif option in _IGNORED_WITH_VALUE:
+            next(rest, "")
+    return _finished(request, "&".join(data).encode())
+
+
+def _split_option(word: str) -> tuple[str, str]:
+    """`-XPUT` and `--request=PUT` as curl and people write them."""
+    if word.startswith("--"):
+        option, _, value = word.partition("=")
+        return option, value
+    return (word[:2], word[2:]) if len(word) > 2 and word[:2] in ("-X", "-H", "-d") else (word, "")
+
+
+def parse_http(text: str) -> GivenRequest:
+    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
+    first, *lines = head.split("\n")
+    words = first.split()
+    if len(words) < 2 or not words[1].startswith(("/", "http")):
+        raise UserError(
+            "neither a curl line nor a request: it should begin with `curl …` or `POST /jsapi/send HTTP/1.1`",
+            "give it as one argument, or on standard input",
+        )
+    request = GivenRequest(method=words[0].upper())
+    _locate(request, words[1])
+    for line in lines:
+        name, _, value = line.partition(":")
+        request.headers[name.strip().lower()] = value.strip()
+    return _finished(request, body.encode())
+
+
+def _locate(request: GivenRequest, url: str) -> None:
+    parts = urlsplit(url if "://" in url or url.startswith("/") else f"http://{url}")
+    request.path, request.query = parts.path or "/", parts.query
+
+
+def _finished(request: GivenRequest, body: bytes) -> GivenRequest:
+    if not request.path:
+        raise UserError("no URL in it", "ochn explain \"curl -d 'appkey=demo' http://localhost:8080/jsapi/init\"")
+    request.method = (request.method or ("POST" if body else "GET")).upper()
+    request.body = body
+    if body:
+        request.headers.setdefault("content-type", FORM)
+    return request

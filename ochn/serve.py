@@ -1,0 +1,120 @@
+"""`ochn dev | collector | forwarder | sandbox`: flags to settings, settings to a running tree."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rich.console import Console
+
+from base.clock import SystemClock
+from base.lock import prepare_data_dir
+from ochn.config import Settings, load_settings
+from ochn.dev import DEMO_KEY, write_dev_config
+from ochn.live import Live
+from ochn.tree import Serving, Tree, bind, run_tree
+
+
+class LogKind(StrEnum):
+    EMBEDDED = "embedded"
+    KAFKA = "kafka"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    config: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    admin_port: int | None = None
+    data_dir: Path | None = None
+    log: LogKind | None = None
+    kafka: str | None = None
+    workers: int | None = None
+
+    def overrides(self, section: str) -> dict[str, str]:
+        """As environment variables, so that children read what the command was told. `section` owns host and port."""
+        told = {
+            f"OCHN_{section}__HOST": self.host,
+            f"OCHN_{section}__PORT": self.port,
+            "OCHN_ADMIN__PORT": self.admin_port,
+            "OCHN_DATA_DIR": None if self.data_dir is None else self.data_dir.resolve(),
+            "OCHN_LOG__KIND": self.log or ("kafka" if self.kafka else None),
+            "OCHN_LOG__KAFKA__BOOTSTRAP": self.kafka,
+            "OCHN_COLLECTOR__WORKERS": self.workers,
+        }
+        return {name: str(value) for name, value in told.items() if value is not None}
+
+
+def collector(flags: Flags) -> int:
+    settings, environ = load_settings(flags.config, flags.overrides("COLLECTOR"))
+
+    def ready(serving: Serving) -> None:
+        _say_ready([f"collector  {_url(serving.collector)}", f"admin      {_url(serving.admin)}/metrics"])
+
+    return run_tree(Tree(settings, environ, ("collector",), ready=ready))
+
+
+def forwarder(flags: Flags) -> int:
+    settings, environ = load_settings(flags.config, flags.overrides("FORWARDER"))
+
+    def ready(serving: Serving) -> None:
+        names = ", ".join(settings.enabled_destinations()) or "no destination: nothing is relayed"
+        _say_ready([f"forwarder  to {names}", f"admin      {_url(serving.admin)}/metrics"])
+
+    return run_tree(Tree(settings, environ, ("forwarder",), ready=ready))
+
+
+def sandbox(flags: Flags) -> int:
+    settings, environ = load_settings(flags.config, {"OCHN_PROFILE": "dev", **flags.overrides("SANDBOX")})
+
+    def ready(_serving: Serving) -> None:
+        _say_ready([f"sandbox    {_url((settings.sandbox.host, settings.sandbox.port))}"])
+
+    return run_tree(Tree(settings, environ, ("sandbox",), ready=ready))
+
+
+def dev(flags: Flags, sandbox_port: int) -> int:
+    data_dir = prepare_data_dir((flags.data_dir or Path("data")).resolve())
+    sandbox_port = sandbox_port or _free_port()
+    config = flags.config or write_dev_config(data_dir, sandbox_port)
+    told = {"OCHN_SANDBOX__PORT": str(sandbox_port), **flags.overrides("COLLECTOR")}
+    settings, environ = load_settings(config, told)
+    console = Console(highlight=False)
+    live = Live(frozenset(settings.enabled_destinations()), console, SystemClock())
+    tree = Tree(settings, environ, ("collector", "forwarder", "sandbox"), live.line, live.tick, _dev_ready(settings))
+    return run_tree(tree)
+
+
+def _dev_ready(settings: Settings) -> Callable[[Serving], None]:
+    def ready(serving: Serving) -> None:
+        base = _url(serving.collector)
+        lines = [
+            f"shop       {base}/demo/",
+            f"collector  {base}",
+            f"sandbox    {_url((settings.sandbox.host, settings.sandbox.port))}   what the vendors received",
+            f"admin      {_url(serving.admin)}/metrics",
+            f"log        {settings.log.kind}, data in {settings.data_dir}",
+            f"try        curl -d 'appkey={DEMO_KEY}&email=ann@example.com' {base}/jsapi/init",
+        ]
+        _say_ready(lines)
+
+    return ready
+
+
+def _say_ready(lines: list[str]) -> None:
+    """One line that begins with `ready`; what comes after it is for people."""
+    sys.stdout.write("ready\n" + "".join(f"  {line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _url(address: tuple[str, int] | None) -> str:
+    host, port = address or ("", 0)
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"
+
+
+def _free_port() -> int:
+    with bind("127.0.0.1", 0, "sandbox.port") as probe:
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,43 @@
+"""What a data directory remembers of the command that served it, so that later commands need only its path."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from base.errors import UserError
+from base.settings import CONFIG_VARIABLE, PREFIX, load
+from ochn.config import Settings, load_settings
+
+_FILE: Final = "served.json"
+_REMEMBERED: Final = ("OCHN_LOG__", "OCHN_PROFILE", "OCHN_SANDBOX__")
+
+
+def remember(data_dir: Path, environ: Mapping[str, str]) -> None:
+    """The config's path and where the log is. Never a secret: those stay in the file or the environment."""
+    told = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name.startswith(_REMEMBERED) and "PASSWORD" not in name
+    }
+    document = {"config": environ.get(CONFIG_VARIABLE), "told": told}
+    draft = data_dir / f"{_FILE}.{os.getpid()}"
+    draft.write_bytes(orjson.dumps(document))
+    draft.replace(data_dir / _FILE)
+
+
+def settings_of(config: Path | None, data_dir: Path | None) -> Settings:
+    """For commands that look at data: `--config` if given, else what served `data_dir`, else the usual search."""
+    told = {} if data_dir is None else {"OCHN_DATA_DIR": str(data_dir.resolve())}
+    directory = data_dir or Path("data")
+    if config is None and (directory / _FILE).is_file():
+        document = orjson.loads((directory / _FILE).read_bytes())
+        path = Path(document["config"]) if document["config"] else None
+        environ = {**document["told"], **os.environ, "OCHN_DATA_DIR": str(directory.resolve())}
+        return load(Settings, environ, path)
+    if data_dir is not None and not data_dir.is_dir():
+        raise UserError(f"there is no data directory {data_dir}", "name the one that ochn was started with")
+    settings, _ = load_settings(config, told)
+    return settings
