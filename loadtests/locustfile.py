@@ -27,7 +27,7 @@ def only_loopback(environment: Environment, **_: object) -> None:
         raise SystemExit(f"locustfile: {environment.host} is not this machine; load goes to loopback only")
 
 
-events.test_start.add_listener(only_loopback)
+events.test_start.add_listener(only_loopback)  # type: ignore[no-untyped-call]
 
 
 class WebVisitor(FastHttpUser):
