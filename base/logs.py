@@ -41,7 +41,9 @@ def build_logger(settings: LoggingSettings, process: str, stream: TextIO | None 
 def quiet_logger() -> Logger:
     """Says nothing: for tests, and for commands whose output is their answer."""
     nothing: Logger = structlog.wrap_logger(
-        structlog.testing.CapturingLogger(), processors=[], wrapper_class=structlog.make_filtering_bound_logger(100)
+        structlog.testing.CapturingLogger(),
+        processors=[],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
     )
     return nothing
 
