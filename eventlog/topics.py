@@ -54,6 +54,10 @@ class Topics:
         """Reserved: people who asked to be forgotten."""
         return Topic(f"{self.prefix}.erased", "compact")
 
+    def group(self, destination: str) -> str:
+        """The consumer group of a destination: each reads at its own pace."""
+        return f"{self.prefix}.{destination}"
+
     def all(self, destinations: tuple[str, ...]) -> tuple[Topic, ...]:
         fixed = (self.events, self.quarantine, self.dead_letters, self.parked, self.receipts, self.ledger, self.erased)
         return (*fixed, *(self.facts(name) for name in destinations))

@@ -55,7 +55,9 @@ def dev(
     kafka: Kafka = None,
     workers: Workers = None,
     admin_port: AdminPort = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Your configuration in place of the built-in.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Your configuration in place of the built-in.")
+    ] = None,
 ) -> None:
     """The whole product on this machine: collector, forwarder, sandbox of the vendors, demo shop."""
     flags = Flags(config, host, port, admin_port, data_dir, log, kafka, workers)

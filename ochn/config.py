@@ -10,15 +10,16 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from base.masking import MASK
 from base.settings import CONFIG_VARIABLE, load
 from collector.settings import CollectorRoot
-from forwarder.settings import ForwarderRoot, SandboxSettings
+from forwarder.settings import ForwarderRoot, SandboxRoot
 
 DEFAULT_FILE = Path("ochn.toml")
 
 
-class Settings(CollectorRoot, ForwarderRoot):
+class Settings(CollectorRoot, ForwarderRoot, SandboxRoot):
     model_config = ConfigDict(extra="forbid")
 
-    sandbox: SandboxSettings = SandboxSettings()
+    def enabled_destinations(self) -> tuple[str, ...]:
+        return tuple(name for name, destination in self.destinations.items() if destination.enabled)
 
 
 def find_file(chosen: Path | None, environ: Mapping[str, str]) -> Path | None:

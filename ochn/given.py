@@ -8,7 +8,9 @@ from base.errors import UserError
 
 FORM = "application/x-www-form-urlencoded"
 _DATA = ("-d", "--data", "--data-raw", "--data-binary", "--data-ascii")
-_IGNORED_WITH_VALUE = ("-o", "--output", "-m", "--max-time", "--connect-timeout", "-A", "--user-agent")
+_KNOWN = ("-X", "--request", "-H", "--header", "--url", "--data-urlencode", "--json", "-A", "--user-agent")
+_IGNORED = ("-o", "--output", "-m", "--max-time", "--connect-timeout", "-w", "--write-out", "--retry")
+_WITH_VALUE = frozenset((*_DATA, *_KNOWN, *_IGNORED))
 
 
 @dataclass(slots=True)
@@ -34,27 +36,33 @@ def parse_curl(line: str) -> GivenRequest:
     request, data = GivenRequest(), list[str]()
     rest = iter(words[1:])
     for word in rest:
-        option, attached = _split_option(word)
         if not word.startswith("-"):
             _locate(request, word)
-        elif option in ("-X", "--request"):
-            request.method = attached or next(rest, "")
-        elif option in ("-H", "--header"):
-            name, _, value = (attached or next(rest, "")).partition(":")
-            request.headers[name.strip().lower()] = value.strip()
-        elif option in _DATA:
-            data.append(attached or next(rest, ""))
-        elif option == "--data-urlencode":
-            name, equals, value = (attached or next(rest, "")).partition("=")
-            data.append(f"{name}={quote_plus(value)}" if equals else quote_plus(name))
-        elif option == "--json":
-            data.append(attached or next(rest, ""))
-            request.headers.setdefault("content-type", "application/json")
-        elif option == "--url":
-            _locate(request, attached or next(rest, ""))
-        elif option in _IGNORED_WITH_VALUE:
-            next(rest, "")
+            continue
+        option, attached = _split_option(word)
+        if option in _WITH_VALUE:
+            _apply(request, data, option, attached or next(rest, ""))
     return _finished(request, "&".join(data).encode())
+
+
+def _apply(request: GivenRequest, data: list[str], option: str, value: str) -> None:
+    if option in ("-X", "--request"):
+        request.method = value
+    elif option in ("-H", "--header"):
+        name, _, text = value.partition(":")
+        request.headers[name.strip().lower()] = text.strip()
+    elif option == "--url":
+        _locate(request, value)
+    elif option == "--data-urlencode":
+        name, equals, text = value.partition("=")
+        data.append(f"{name}={quote_plus(text)}" if equals else quote_plus(name))
+    elif option == "--json":
+        data.append(value)
+        request.headers.setdefault("content-type", "application/json")
+    elif option in _DATA:
+        data.append(value)
+    elif option in ("-A", "--user-agent"):
+        request.headers["user-agent"] = value
 
 
 def _split_option(word: str) -> tuple[str, str]:

@@ -115,4 +115,6 @@ def _entry(entry: Mapping[str, Any]) -> Text:
     known = ("event", "level", "timestamp", "process")
     fields = "  ".join(f"{name}={value}" for name, value in entry.items() if name not in known)
     style = "red" if entry.get("level") in ("error", "critical") else "yellow"
-    return Text(f"{str(entry.get('timestamp', ''))[11:19]}  {entry.get('process', '')}: {entry['event']}  {fields}", style)
+    return Text(
+        f"{str(entry.get('timestamp', ''))[11:19]}  {entry.get('process', '')}: {entry['event']}  {fields}", style
+    )

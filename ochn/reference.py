@@ -72,7 +72,11 @@ def _row(name: str, field: FieldInfo) -> str:
 def _takes(field: FieldInfo) -> str:
     text = _type(field.annotation)
     signs = {Ge: ("ge", "≥"), Gt: ("gt", ">"), Le: ("le", "≤"), Lt: ("lt", "<")}
-    bounds = [f"{signs[type(rule)][1]} {getattr(rule, signs[type(rule)][0])}" for rule in field.metadata if type(rule) in signs]
+    bounds = [
+        f"{signs[type(rule)][1]} {getattr(rule, signs[type(rule)][0])}"
+        for rule in field.metadata
+        if type(rule) in signs
+    ]
     return ", ".join([text, *bounds])
 
 
@@ -99,7 +103,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None or value in ("", (), {}):
-        return "–"
+        return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):

@@ -10,10 +10,11 @@ from rich.console import Console
 
 from base.clock import SystemClock
 from base.lock import prepare_data_dir
+from base.serving import listen
 from ochn.config import Settings, load_settings
 from ochn.dev import DEMO_KEY, write_dev_config
 from ochn.live import Live
-from ochn.tree import Serving, Tree, bind, run_tree
+from ochn.tree import Serving, Tree, run_tree
 
 
 class LogKind(StrEnum):
@@ -78,7 +79,7 @@ def dev(flags: Flags, sandbox_port: int) -> int:
     data_dir = prepare_data_dir((flags.data_dir or Path("data")).resolve())
     sandbox_port = sandbox_port or _free_port()
     config = flags.config or write_dev_config(data_dir, sandbox_port)
-    told = {"OCHN_SANDBOX__PORT": str(sandbox_port), **flags.overrides("COLLECTOR")}
+    told = {**flags.overrides("COLLECTOR"), "OCHN_SANDBOX__PORT": str(sandbox_port), "OCHN_DATA_DIR": str(data_dir)}
     settings, environ = load_settings(config, told)
     console = Console(highlight=False)
     live = Live(frozenset(settings.enabled_destinations()), console, SystemClock())
@@ -90,8 +91,8 @@ def _dev_ready(settings: Settings) -> Callable[[Serving], None]:
     def ready(serving: Serving) -> None:
         base = _url(serving.collector)
         lines = [
-            f"shop       {base}/demo/",
             f"collector  {base}",
+            f"shop       {base}/demo/",
             f"sandbox    {_url((settings.sandbox.host, settings.sandbox.port))}   what the vendors received",
             f"admin      {_url(serving.admin)}/metrics",
             f"log        {settings.log.kind}, data in {settings.data_dir}",
@@ -104,7 +105,7 @@ def _dev_ready(settings: Settings) -> Callable[[Serving], None]:
 
 def _say_ready(lines: list[str]) -> None:
     """One line that begins with `ready`; what comes after it is for people."""
-    sys.stdout.write("ready\n" + "".join(f"  {line}\n" for line in lines))
+    sys.stdout.write(f"ready  {lines[0]}\n" + "".join(f"       {line}\n" for line in lines[1:]))
     sys.stdout.flush()
 
 
@@ -115,6 +116,6 @@ def _url(address: tuple[str, int] | None) -> str:
 
 
 def _free_port() -> int:
-    with bind("127.0.0.1", 0, "sandbox.port") as probe:
+    with listen("127.0.0.1", 0, "sandbox.port") as probe:
         port: int = probe.getsockname()[1]
     return port

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from base.clock import Clock
@@ -48,6 +49,7 @@ class Supervisor:
         environ: Mapping[str, str],
         clock: Clock,
         logger: Logger,
+        *,
         lines: Callable[[str], None] | None = None,
         died: Callable[[int], None] = lambda _pid: None,
     ) -> None:
@@ -139,14 +141,13 @@ class Supervisor:
         return worst
 
     async def _ended(self, running: _Running, seconds: float) -> int:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(max(0.1, seconds)):
                 return abs(await running.process.wait())
-        except TimeoutError:
-            self._logger.error("child.killed", child=running.child.name, after=round(seconds, 1))
-            _signal(running.process, signal.SIGKILL)
-            await running.process.wait()
-            return 1
+        self._logger.error("child.killed", child=running.child.name, after=round(seconds, 1))
+        _signal(running.process, signal.SIGKILL)
+        await running.process.wait()
+        return 1
 
     def pids(self) -> dict[str, int]:
         return {name: running.process.pid for name, running in self._running.items()}
@@ -175,4 +176,3 @@ def _written(descriptor: int) -> asyncio.Future[None]:
 async def _relay_lines(stream: asyncio.StreamReader, lines: Callable[[str], None]) -> None:
     async for line in stream:
         lines(line.decode("utf-8", "replace").rstrip())
-

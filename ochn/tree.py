@@ -1,24 +1,25 @@
 """A command that serves: locks the data directory, binds, starts the children, says so, drains at a signal."""
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from base.admin import build_admin, serve_admin
 from base.clock import SystemClock
-from base.errors import StartError
 from base.lock import lock_data_dir
 from base.logs import build_logger
+from base.serving import listen
 from ochn.config import Settings
+from ochn.served import remember
 from ochn.supervisor import Child, Supervisor
 
 END_SECONDS = 9.0  # from the signal to the last child's end
@@ -50,6 +51,7 @@ def run_tree(tree: Tree) -> int:
     with ExitStack() as locks:
         for role in tree.roles:
             locks.enter_context(lock_data_dir(data_dir, role))
+        remember(data_dir, tree.environ)
         metrics = _fresh(data_dir / "run" / "-".join(tree.roles))
         tree.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         return asyncio.run(_serve(tree, metrics))
@@ -62,9 +64,9 @@ async def _serve(tree: Tree, metrics: Path) -> int:
         loop.add_signal_handler(number, ending.set)
     settings, logger = tree.settings, build_logger(tree.settings.logging, "ochn")
     with ExitStack() as sockets:
-        door = sockets.enter_context(bind(settings.collector.host, settings.collector.port, "collector.port")) if (
-            "collector" in tree.roles
-        ) else None
+        door = None
+        if "collector" in tree.roles:
+            door = sockets.enter_context(listen(settings.collector.host, settings.collector.port, "collector.port"))
         supervisor = Supervisor(
             _children(tree, door),
             tree.environ,
@@ -73,7 +75,7 @@ async def _serve(tree: Tree, metrics: Path) -> int:
             lines=tree.lines,
             died=lambda pid: mark_process_dead(pid, str(metrics)),  # type: ignore[no-untyped-call]
         )
-        admin_socket = sockets.enter_context(bind(settings.admin.host, _admin_port(tree, door), "admin.port"))
+        admin_socket = sockets.enter_context(listen(settings.admin.host, _admin_port(tree, door), "admin.port"))
         try:
             await _until(ending, supervisor.start())
             if not ending.is_set():
@@ -81,14 +83,15 @@ async def _serve(tree: Tree, metrics: Path) -> int:
                 _announce(tree, door, admin_socket)
                 await _tick_until(ending, tree.tick)
                 admin.cancel()
+                await asyncio.gather(admin, return_exceptions=True)
         finally:
             code = await supervisor.stop(END_SECONDS)
     return code
 
 
-async def _until(ending: asyncio.Event, start: "asyncio.Future[None] | object") -> None:
+async def _until(ending: asyncio.Event, start: Coroutine[Any, Any, None]) -> None:
     """Starts, unless the end is asked for first."""
-    starting = asyncio.ensure_future(start)  # type: ignore[arg-type]
+    starting = asyncio.ensure_future(start)
     waiting = asyncio.ensure_future(ending.wait())
     await asyncio.wait([starting, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -138,23 +141,6 @@ def _admin_port(tree: Tree, door: socket.socket | None) -> int:
         port = door.getsockname()[1] + 1000
         return port if port < 65536 else port - 2000
     return 9081 if "forwarder" in tree.roles else 0
-
-
-def bind(host: str, port: int, setting: str) -> socket.socket:
-    """A listening socket that children may inherit. StartError names the address and who may hold it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        raise StartError(
-            f"can't listen on {host}:{port} ({setting}): {os.strerror(error.errno or 0)}",
-            "stop what holds it, or choose another port",
-        ) from error
-    return listening
 
 
 def _fresh(directory: Path) -> Path:

@@ -1,0 +1,40 @@
+"""How commands reach the log: quietly, beside whatever runs, or with nothing running."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from base.clock import SystemClock
+from base.errors import UserError
+from base.logs import quiet_logger
+from base.metrics import log_metrics
+from eventlog.build import build_log
+from eventlog.errors import LogError
+from eventlog.log import EventLog
+from ochn.config import Settings
+
+T = TypeVar("T")
+SECONDS = 60.0  # for a look at the log; Kafka may be far
+
+
+def open_log(settings: Settings) -> EventLog:
+    metrics = log_metrics(CollectorRegistry())
+    return build_log(settings.log, settings.data_dir, SystemClock(), metrics, quiet_logger())
+
+
+def run(work: Coroutine[Any, Any, T], settings: Settings) -> T:
+    """UserError when the log can't be reached in time."""
+
+    async def within() -> T:
+        async with asyncio.timeout(SECONDS):
+            return await work
+
+    where = settings.log.kafka.bootstrap if settings.log.kind == "kafka" else str(settings.data_dir)
+    try:
+        return asyncio.run(within())
+    except (LogError, TimeoutError) as error:
+        raise UserError(
+            f"the log can't be read ({settings.log.kind}, {where}): {error}", "is it the right one? --data-dir, --config"
+        ) from error

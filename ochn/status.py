@@ -1,0 +1,69 @@
+"""`ochn status`: each destination's lag, last success, and why it stands still if it does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from base.clock import SystemClock, from_rfc3339
+from eventlog.topics import Topics
+from ochn.config import Settings
+from ochn.log_access import open_log, run
+from ochn.output import json_lines, table
+from ochn.served import settings_of
+
+_COLUMNS = ("destination", "state", "lag", "last success", "delivered", "filtered", "parked", "dead", "why")
+
+
+def status(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The configuration file. Default: what served the data directory.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder that ochn was started with. Default: ./data.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a destination.")] = False,
+) -> None:
+    """Where every destination stands. Counts are since its forwarder last started."""
+    settings = settings_of(config, data_dir)
+    lags = run(_lags(settings), settings)
+    rows = [_row(settings, name, lags) for name in settings.destinations]
+    if as_json:
+        json_lines(rows)
+        return
+    drawn = ([str(_shown(row, column)) for column in _COLUMNS] for row in rows)
+    table(_COLUMNS, drawn, empty="no [destinations.<name>] in the configuration: nothing is relayed")
+
+
+async def _lags(settings: Settings) -> dict[str, int]:
+    """Events that a destination's group has not committed past; a group that never committed has all before it."""
+    topics = Topics(settings.log.topic_prefix)
+    scanner = await open_log(settings).open_scanner()
+    bounds = await scanner.bounds(topics.events.name)
+    lags = {}
+    for name in settings.destinations:
+        committed = await scanner.committed(topics.group(name), topics.events.name)
+        lags[name] = sum(end - max(first, committed.get(partition, first)) for partition, (first, end) in bounds.items())
+    return lags
+
+
+def _row(settings: Settings, name: str, lags: Mapping[str, int]) -> dict[str, Any]:
+    row: dict[str, Any] = {"destination": name, "state": "never ran", "lag": lags[name]}
+    path = settings.data_dir / "forwarder" / f"{name}.status.json"
+    if path.is_file():
+        row |= orjson.loads(path.read_bytes())
+        row["lag"] = lags[name]
+    if not settings.destinations[name].enabled:
+        row["state"] = "switched off"
+    return row
+
+
+def _shown(row: Mapping[str, Any], column: str) -> object:
+    value = row.get(column.replace(" ", "_"), "")
+    if column == "filtered" and isinstance(value, Mapping):
+        return sum(value.values())
+    if column == "last success" and value:
+        return f"{SystemClock().now() - from_rfc3339(str(value)):.0f} s ago"
+    if column == "why":
+        return row.get("reason") or row.get("last_error") or ""
+    return "" if value is None else value
