@@ -41,7 +41,7 @@ def _service(settings: Settings, arguments: list[str]) -> Coroutine[Any, Any, No
         from collector.service import run_worker  # noqa: PLC0415
 
         listening = socket.socket(fileno=int(arguments[2]))
-        return run_worker(settings, listening, os.environ, name=f"collector-{number}", admin=False, ready=ready)
+        return run_worker(settings, listening, name=f"collector-{number}", admin=False, ready=ready)
     if role == "forwarder":
         from forwarder.service import run_forwarder  # noqa: PLC0415
 

@@ -13,6 +13,7 @@ from base.metrics import log_metrics
 from eventlog.build import build_log
 from eventlog.errors import LogError
 from eventlog.log import EventLog
+from eventlog.topics import Topics
 from ochn.config import Settings
 
 T = TypeVar("T")
@@ -20,8 +21,9 @@ SECONDS = 60.0  # for a look at the log; Kafka may be far
 
 
 def open_log(settings: Settings) -> EventLog:
+    topics = Topics(settings.log.topic_prefix).all(tuple(settings.destinations))
     metrics = log_metrics(CollectorRegistry())
-    return build_log(settings.log, settings.data_dir, SystemClock(), metrics, quiet_logger())
+    return build_log(settings.log, settings.data_dir, topics, SystemClock(), metrics, quiet_logger())
 
 
 def run(work: Coroutine[Any, Any, T], settings: Settings) -> T:
