@@ -2,17 +2,20 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from base.serving import Server
+from base.serving import Server, listen
+from base.settings import AdminSettings
 
 Answer = tuple[int, Mapping[str, Any]]
 
@@ -56,11 +59,32 @@ def to_json(status: int, body: Mapping[str, Any]) -> Response:
 
 async def serve_admin(app: Starlette, listening: socket.socket) -> None:
     """Serves until it is cancelled."""
-    server = Server(app, drain_seconds=1)
-    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    await Server(app, drain_seconds=1).serve_until(asyncio.Event(), listening)
+
+
+@asynccontextmanager
+async def admin_beside(app: Starlette, settings: AdminSettings, default_port: int) -> AsyncIterator[None]:
+    """Serves it while the context lasts. StartError when the address is taken."""
+    port = default_port if settings.port is None else settings.port
+    serving = asyncio.create_task(serve_admin(app, listen(settings.host, port, "admin.port")))
     try:
-        await asyncio.shield(serving)
+        yield
     finally:
-        server.should_exit = True
-        server.force_exit = True
-        await serving
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+def beside(port: int) -> int:
+    """The admin port of a service on `port` whose settings name none."""
+    return port + 1000 if port + 1000 < 65536 else port - 1000
+
+
+def summed(own: CollectorRegistry, environ: Mapping[str, str]) -> CollectorRegistry:
+    """What all processes have counted, where they count into one directory; else this process's own."""
+    directory = environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not directory:
+        return own
+    every = CollectorRegistry()
+    MultiProcessCollector(every, path=directory)  # type: ignore[no-untyped-call]
+    return every

@@ -1,9 +1,10 @@
 """A listening socket that children may inherit, and a uvicorn that leaves the process's signals alone."""
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -32,27 +33,41 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Serves until `should_exit`, then for `drain_seconds` those who have asked; who runs it handles the signals."""
+    """`drain_seconds`: how long those who have asked are still answered. `ready` is called once it serves."""
 
-    def __init__(self, app: ASGIApp, drain_seconds: float, **config: Any) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                server_header=False,
-                log_config=None,
-                log_level="error",
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=max(1, round(drain_seconds)),
-                backlog=BACKLOG,
-                **config,
-            )
+    def __init__(self, app: ASGIApp, drain_seconds: float, ready: Callable[[], None] = lambda: None) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            server_header=False,
+            log_config=None,
+            log_level="error",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(drain_seconds)),
+            backlog=BACKLOG,
         )
+        super().__init__(config)
+        self._ready = ready
+
+    async def serve_until(self, ending: asyncio.Event, listening: socket.socket) -> None:
+        """Then nobody new is let in, and it returns when the last is answered or the drain has run out."""
+        serving = asyncio.ensure_future(self.serve(sockets=[listening]))
+        waiting = asyncio.ensure_future(ending.wait())
+        try:
+            await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            self.should_exit = True
+            await serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """uvicorn would raise them again at its end, before our own: the log would not be closed."""
+        """uvicorn would raise them again when it has ended, before what it serves from is closed."""
         yield

@@ -1,0 +1,23 @@
+"""What a load balancer asks: is this process alive, and may it be given work?"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Final
+
+from eventlog.log import LogState
+
+_VERDICTS: Final = {"ok": "ready", "degraded": "degraded", "down": "down"}
+
+
+class Health:
+    """`draining` says yes from the signal to end on."""
+
+    def __init__(self, log: Callable[[], LogState], draining: Callable[[], bool]) -> None:
+        self._log = log
+        self._draining = draining
+
+    def ready(self) -> tuple[int, dict[str, Any]]:
+        """HTTP status and body. A degraded log still makes events durable: no reason to send them elsewhere."""
+        state = self._log()
+        verdict = "draining" if self._draining() else _VERDICTS[state.status]
+        return (503 if verdict in ("draining", "down") else 200), {"status": verdict, "log": asdict(state)}

@@ -1,0 +1,104 @@
+"""Builds a collector from its settings, and runs it until a signal ends it."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from base.admin import admin_beside, beside, build_admin, summed
+from base.clock import SystemClock
+from base.ids import SystemIds
+from base.logs import Logger, build_logger
+from base.metrics import collector_metrics, log_metrics
+from base.serving import Server
+from collector.app import build_app
+from collector.door import Door
+from collector.health import Health
+from collector.intake import build_intake
+from collector.reload import KeyReload
+from collector.settings import CollectorRoot
+from collector.shim import DEFAULT_STATIC_DIR, Script, find_script
+from eventlog.build import build_log
+from eventlog.topics import Topics
+
+CLOSE_SECONDS: Final = 1.0  # for the log to settle what the drain has left
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    app: Starlette
+    health: Health
+    logger: Logger
+    registry: CollectorRegistry
+
+    def admin(self, environ: Mapping[str, str]) -> Starlette:
+        return build_admin(summed(self.registry, environ), lambda: self.health.ready()[1], self.health.ready)
+
+
+@asynccontextmanager
+async def open_collector(
+    settings: CollectorRoot, environ: Mapping[str, str], name: str, draining: Callable[[], bool] = lambda: False
+) -> AsyncIterator[Collector]:
+    """The application over an open log; both end with the context, the log last. StartError when the log can't open."""
+    clock, ids, registry = SystemClock(), SystemIds(), CollectorRegistry()
+    logger, metrics = build_logger(settings.logging, name), collector_metrics(registry)
+    topics = Topics(settings.log.topic_prefix)
+    log = build_log(settings.log, settings.data_dir, topics.all(()), clock, log_metrics(registry), logger)
+    writer = await log.open_writer()
+    keys = KeyReload(settings.keys, environ, logger)
+    watching = asyncio.create_task(keys.watch(clock))
+    try:
+        intake = build_intake(settings, writer, topics, keys.current, clock, ids, metrics, logger)
+        door = Door(intake, keys=keys.current, settings=settings.collector, clock=clock, ids=ids, metrics=metrics)
+        health = Health(writer.state, draining)
+        yield Collector(_app(settings, door, health, logger), health, logger, registry)
+    finally:
+        watching.cancel()
+        await writer.close(CLOSE_SECONDS)
+
+
+def _app(settings: CollectorRoot, door: Door, health: Health, logger: Logger) -> Starlette:
+    static_dir = settings.collector.static_dir or DEFAULT_STATIC_DIR
+    source = find_script(static_dir)
+    if source is None:
+        logger.warning("script.missing", folder=str(static_dir), detail="set collector.static_dir to serve it")
+    script = None if source is None else Script(source, settings.collector.script_max_age)
+    return build_app(door, health, script, _demo_dir(settings, static_dir))
+
+
+def _demo_dir(settings: CollectorRoot, static_dir: Path) -> Path | None:
+    demo_dir = static_dir / "demo"
+    return demo_dir if settings.collector.demo and demo_dir.is_dir() else None
+
+
+async def run_worker(
+    settings: CollectorRoot,
+    listening: socket.socket,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    name: str = "collector-0",
+    admin: bool = False,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves on `listening` until SIGTERM or SIGINT: then nobody new is let in, who is in is answered, the log closed.
+
+    `environ` is where the settings came from, and their keys come again. `ready` is called once it serves. `admin`:
+    with an admin address of its own (a supervised worker's metrics are its parent's to show).
+    """
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    async with open_collector(settings, environ, name, draining=ending.is_set) as collector, AsyncExitStack() as stack:
+        if admin:
+            default_port = beside(listening.getsockname()[1])
+            await stack.enter_async_context(admin_beside(collector.admin(environ), settings.admin, default_port))
+        await Server(collector.app, settings.collector.drain_seconds, ready).serve_until(ending, listening)
+        collector.logger.info("drained")

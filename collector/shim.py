@@ -1,0 +1,82 @@
+"""omnichannel.js and the demo page: static files beside the tracking calls."""
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import brotli
+from starlette.requests import Request
+from starlette.responses import Response
+
+DEFAULT_STATIC_DIR: Final = Path(__file__).parents[1] / "static"
+_NAMES: Final = ("omnichannel.min.js", "omnichannel.js")
+
+
+def find_script(static_dir: Path) -> bytes | None:
+    """The minified script if there is one, else the readable one; None: neither is installed."""
+    for name in _NAMES:
+        path = static_dir / name
+        if path.is_file():
+            return path.read_bytes()
+    return None
+
+
+def preferred_encoding(accept: str, offered: tuple[str, ...]) -> str:
+    """Of `offered` (best first) what Accept-Encoding ranks highest; `identity` when it wants none (RFC 9110, 12.5.3)."""
+    weights: dict[str, float] = {}
+    for item in accept.lower().split(","):
+        name, _, parameters = item.partition(";")
+        weights[name.strip()] = _weight(parameters)
+    best, best_weight = "identity", 0.0
+    for name in offered:
+        weight = weights.get(name, weights.get("*", 0.0))
+        if weight > best_weight:
+            best, best_weight = name, weight
+    return best if best_weight >= weights.get("identity", 0.0) else "identity"
+
+
+def _weight(parameters: str) -> float:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """Weak comparison, as RFC 9110 (13.1.2) wants it for If-None-Match."""
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or "*" in tags
+
+
+class Script:
+    """Compressed once, in each encoding at its best level; every encoding has an ETag of its own."""
+
+    def __init__(self, source: bytes, max_age: int) -> None:
+        self._bodies = {
+            "br": brotli.compress(source, quality=11),
+            "gzip": gzip.compress(source, compresslevel=9, mtime=0),
+            "identity": source,
+        }
+        self._digest = hashlib.sha256(source).hexdigest()[:20]
+        self._headers = {
+            "cache-control": f"public, max-age={max_age}",
+            "vary": "Accept-Encoding",
+            "access-control-allow-origin": "*",
+            "cross-origin-resource-policy": "cross-origin",
+            "x-content-type-options": "nosniff",
+        }
+
+    async def answer(self, request: Request) -> Response:
+        encoding = preferred_encoding(request.headers.get("accept-encoding", ""), ("br", "gzip"))
+        etag = f'"{self._digest}-{encoding}"'
+        headers = {**self._headers, "etag": etag}
+        if matches(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=headers)
+        if encoding != "identity":
+            headers["content-encoding"] = encoding
+        return Response(self._bodies[encoding], headers=headers, media_type="text/javascript")
