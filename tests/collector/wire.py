@@ -41,7 +41,7 @@ async def served(app: ASGIApp) -> AsyncIterator[int]:
             await serving
 
 
-def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+def request(method: str, path: str, body: bytes = b"", /, **headers: str) -> bytes:
     """With a Content-Length; underscores in header names are dashes."""
     return _head(method, path, {"content_length": str(len(body)), **headers}) + body
 
