@@ -38,5 +38,6 @@ def run(work: Coroutine[Any, Any, T], settings: Settings) -> T:
         return asyncio.run(within())
     except (LogError, TimeoutError) as error:
         raise UserError(
-            f"the log can't be read ({settings.log.kind}, {where}): {error}", "is it the right one? --data-dir, --config"
+            f"the log can't be read ({settings.log.kind}, {where}): {error}",
+            "is it the right one? --data-dir, --config",
         ) from error

@@ -43,7 +43,9 @@ async def _lags(settings: Settings) -> dict[str, int]:
     lags = {}
     for name in settings.destinations:
         committed = await scanner.committed(topics.group(name), topics.events.name)
-        lags[name] = sum(end - max(first, committed.get(partition, first)) for partition, (first, end) in bounds.items())
+        lags[name] = sum(
+            end - max(first, committed.get(partition, first)) for partition, (first, end) in bounds.items()
+        )
     return lags
 
 

@@ -1,0 +1,159 @@
+"""The oracle of every fault (faults.md): what was issued, what was answered 2xx, what arrived.
+
+Each event carries a unique id and a payload derived from it. acknowledged ⊆ delivered (lost = 0), delivered ⊆ issued,
+payloads equal. The file is written before and after each request, so that it survives whoever drives the load.
+"""
+
+import asyncio
+import hashlib
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.support.product import Product
+
+VISITORS = 50
+
+
+def payload(event_id: str) -> str:
+    return hashlib.sha256(event_id.encode()).hexdigest()[:16]
+
+
+@dataclass
+class Oracle:
+    path: Path
+    issued: set[str] = field(default_factory=set)
+    acknowledged: set[str] = field(default_factory=set)
+
+    def write(self, mark: str, event_id: str) -> None:
+        (self.issued if mark == "issued" else self.acknowledged).add(event_id)
+        with self.path.open("a") as file:
+            file.write(f"{mark} {event_id}\n")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One destination's: `lost` were answered 2xx and never arrived; `invented` arrived and were never sent."""
+
+    destination: str
+    lost: frozenset[str]
+    invented: frozenset[str]
+    spoiled: frozenset[str]
+    duplicates: int
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.invented or self.spoiled)
+
+
+class Load:
+    """`count` events of VISITORS visitors, `rate` a second; a refused or broken request is simply not acknowledged."""
+
+    def __init__(self, url: str, oracle: Oracle, count: int, rate: float, seed: int = 1) -> None:
+        self._url = url
+        self._oracle = oracle
+        self._count = count
+        self._rate = rate
+        self._seed = seed
+        self.sent = 0
+
+    def run(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=30)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            visitors = [await self._init(session, n) for n in range(VISITORS)]
+            started, running = time.monotonic(), set[asyncio.Task[None]]()
+            for n in range(self._count):
+                await asyncio.sleep(max(0.0, started + n / self._rate - time.monotonic()))
+                task = asyncio.create_task(self._send(session, f"{self._seed}-{n:06d}", visitors[n % VISITORS]))
+                running.add(task)
+                task.add_done_callback(running.discard)
+            await asyncio.gather(*running)
+
+    async def _init(self, session: aiohttp.ClientSession, n: int) -> str:
+        fields = {"appkey": "demo", "email": f"visitor{self._seed}-{n}@example.com"}
+        for _ in range(100):
+            try:
+                async with session.post(f"{self._url}/jsapi/init", data=fields) as answer:
+                    if answer.status == 200:
+                        return str((await answer.json())["uid"])
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.2)
+        raise AssertionError("no init was ever answered")
+
+    async def _send(self, session: aiohttp.ClientSession, event_id: str, visitor: str) -> None:
+        self._oracle.write("issued", event_id)
+        self.sent += 1
+        fields = {
+            "appkey": "demo",
+            "uid": visitor,
+            "uType": "c",
+            "requestType": "action",
+            "actionType": "visit",
+            "aditionalData[brands][0]": event_id,
+            "aditionalData[tenants][0]": payload(event_id),
+        }
+        try:
+            async with session.post(f"{self._url}/jsapi/send", data=fields) as answer:
+                if answer.status == 200 and answer.headers["X-Event-Status"] == "accepted":
+                    self._oracle.write("acknowledged", event_id)
+        except (aiohttp.ClientError, TimeoutError):
+            await asyncio.sleep(random.random() * 0.1)
+
+
+Arrived = Iterable[tuple[str, str]]
+
+
+def footprints_arrived(calls: list[dict[str, Any]]) -> Arrived:
+    for call in calls:
+        if call["path"].endswith("/jsapi/send") and call["status"] == 200:
+            data = call["body"]["aditionalData"]
+            yield data["brands"][0], data["tenants"][0]
+
+
+def netcore_arrived(calls: list[dict[str, Any]]) -> Arrived:
+    for call in calls:
+        for activity in call["body"] if call["status"] == 200 else ():
+            if activity["activity_name"] == "Visit":
+                yield activity["activity_params"]["brands"][0], activity["activity_params"]["tenants"][0]
+
+
+ARRIVED: dict[str, Callable[[list[dict[str, Any]]], Arrived]] = {
+    "footprints": footprints_arrived,
+    "netcore": netcore_arrived,
+}
+
+
+def reconcile(product: Product, oracle: Oracle, deadline: float) -> list[Verdict]:
+    """Waits, at most `deadline` seconds, until nothing acknowledged is missing anywhere."""
+    until = time.monotonic() + deadline
+    while True:
+        verdicts = [_verdict(product, oracle, destination) for destination in ARRIVED]
+        if not any(verdict.lost for verdict in verdicts) or time.monotonic() > until:
+            return verdicts
+        time.sleep(1.0)
+
+
+def _verdict(product: Product, oracle: Oracle, destination: str) -> Verdict:
+    counted: Counter[str] = Counter()
+    spoiled = set()
+    for event_id, told in ARRIVED[destination](product.received(destination)):
+        counted[event_id] += 1
+        if told != payload(event_id):
+            spoiled.add(event_id)
+    return Verdict(
+        destination,
+        lost=frozenset(oracle.acknowledged - counted.keys()),
+        invented=frozenset(counted.keys() - oracle.issued),
+        spoiled=frozenset(spoiled),
+        duplicates=counted.total() - len(counted),
+    )
