@@ -1,4 +1,4 @@
-"""`[forwarder]` and `[destinations.<name>]`: what the forwarder reads of the file."""
+"""`[forwarder]`, `[destinations.<name>]` and `[sandbox]`: what the forwarder and its sandbox read of the file."""
 
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,22 @@ class ForwarderSettings(Section):
     """So many single refusals in a row, for one reason, pause the destination."""
     drain_seconds: float = Field(default=8.0, gt=0)
     """After SIGTERM, calls in flight may end for so long."""
+
+
+class SandboxSettings(Section):
+    host: str = "127.0.0.1"
+    """Address of the sandboxed vendors. They take anybody's word: keep it off the open internet."""
+    port: int = Field(default=8090, ge=0, le=65535)
+    """Port of the sandboxed vendors, of what they received, and of the page that shows it."""
+    token_seconds: int = Field(default=31_535_999, ge=1)
+    """Life of an access token of the sandboxed Footprints."""
+
+
+class SandboxRoot(Root):
+    data_dir: Path = Path("data")
+    """Folder of the embedded log, the spool and all local state."""
+    logging: LoggingSettings = LoggingSettings()
+    sandbox: SandboxSettings = SandboxSettings()
 
 
 class ForwarderRoot(Root):
