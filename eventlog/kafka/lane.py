@@ -1,0 +1,41 @@
+"""A partition's queue: what arrived while its last batch was on the way goes together in the next."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from eventlog.log import Record, Settled
+
+BATCH_BYTES = 512 * 1024  # one record may be larger, and then goes alone
+
+
+@dataclass(slots=True)
+class Lane:
+    topic: str
+    partition: int
+    limit: int  # bytes the brokers take in one batch
+    queue: deque[tuple[Record, Settled]] = field(default_factory=deque)
+    busy: bool = False
+
+    def take(self, batch: Any) -> list[tuple[Record, Settled]]:
+        """Moves records from the queue into `batch` (aiokafka's builder) while they fit, the first always."""
+        taken: list[tuple[Record, Settled]] = []
+        room = min(self.limit, BATCH_BYTES)
+        while self.queue:
+            record = self.queue[0][0]
+            room -= size(record)
+            if taken and room < 0:
+                break
+            batch.append(
+                timestamp=int(record.timestamp * 1000), key=record.key, value=record.value, headers=list(record.headers)
+            )
+            taken.append(self.queue.popleft())
+        return taken
+
+
+def size(record: Record) -> int:
+    """At most this many bytes as a batch of its own."""
+    bytes_: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
+    return bytes_

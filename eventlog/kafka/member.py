@@ -1,0 +1,288 @@
+"""One membership in a consumer group, from joining to the first trouble; then the reader joins anew.
+
+aiokafka's consumers can stay stuck (#1154, #1037, #847), may take an expired offset for a first start, and its
+`commit()` commits what nobody has settled (#929). So a member decides itself where a partition begins, commits only
+what it is told, waits for nothing without a deadline, and breaks as soon as it does not understand.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
+
+from base.clock import Clock
+from base.logs import Logger
+from eventlog.errors import Fenced, LogUnavailable
+from eventlog.kafka.beginnings import Remembered, Starts, begin
+from eventlog.kafka.connection import Connection
+from eventlog.kafka.ending import end_consumer
+from eventlog.log import Assigned, Batch, Gap, Item, Position, Revoked, Start, StoredRecord
+
+SESSION_SECONDS = 10.0  # silent for longer, its partitions go to others
+REBALANCE_SECONDS = 10.0
+REQUEST_SECONDS = 15.0  # above the rebalance: to join may take as long
+JOIN_SECONDS = 60.0
+ASSIGN_SECONDS = 8.0  # no heartbeat goes out meanwhile
+GRACE_SECONDS = 3.0  # for the owner to commit what it was handed, before a partition goes
+COMMIT_SECONDS = 10.0
+LOOK_SECONDS = 0.25  # a wait for records looks up this often
+
+
+@dataclass(slots=True)
+class Held:
+    """`fetched` is the next offset to fetch, `handed` the next to hand out, `committed` the next after a restart."""
+
+    fetched: int
+    handed: int
+    committed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Whose reading this is."""
+
+    group: str
+    topic: str
+    start: Start
+
+
+class Member(ConsumerRebalanceListener):  # type: ignore[misc]
+    """`news` takes what happens to its partitions, in order, and `changed` is set then."""
+
+    def __init__(
+        self,
+        *,
+        subscription: Subscription,
+        connection: Connection,
+        starts: Starts,
+        clock: Clock,
+        logger: Logger,
+        news: deque[Item],
+        changed: asyncio.Event,
+    ) -> None:
+        self._subscription, self._starts, self._clock = subscription, starts, clock
+        self._logger, self._news, self._changed = logger, news, changed
+        self._held: dict[int, Held] = {}
+        self._fetched: deque[tuple[int, list[ConsumerRecord]]] = deque()
+        self._commits: set[asyncio.Task[None]] = set()
+        self._settled = asyncio.Event()
+        self.broken = asyncio.Event()
+        self.joined = False
+        self.idle_since: float | None = None  # monotonic: since when it was asked for records and had none
+        self._consumer = AIOKafkaConsumer(
+            **connection.client(REQUEST_SECONDS),
+            group_id=subscription.group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            session_timeout_ms=int(SESSION_SECONDS * 1000),
+            rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
+            heartbeat_interval_ms=1000,
+        )
+
+    async def join(self) -> None:
+        self._consumer.subscribe([self._subscription.topic], listener=self)
+        async with asyncio.timeout(JOIN_SECONDS):
+            await self._consumer.start()
+
+    async def end(self, patience: float) -> None:
+        """Leaves the group when that can be done in `patience` seconds."""
+        self.break_off("closed")
+        await end_consumer(self._consumer, patience)
+
+    def break_off(self, reason: object) -> None:
+        """It is no member any more: nothing is committed from here on."""
+        if not self.broken.is_set():
+            self.broken.set()
+            self._logger.info("kafka_member_ended", group=self._subscription.group, reason=str(reason))
+            self._revoke()
+
+    # aiokafka calls these two from its coordination task; it would log what they raise, and go on.
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - always all
+        """Keeps the group waiting until the owner has committed what it was handed, GRACE_SECONDS at most."""
+        self.joined = False
+        self._fetched.clear()
+        deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
+        while any(held.committed < held.handed for held in self._held.values()):
+            self._settled.clear()
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or not await _happens(self._settled, left):
+                break
+        self._revoke()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        partitions = sorted(assigned, key=lambda one: one.partition)
+        self._consumer.pause(*partitions)  # before the fetcher takes a look: where they begin is ours to say
+        try:
+            async with asyncio.timeout(ASSIGN_SECONDS):
+                await self._begin(partitions)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self.break_off(error)
+        else:
+            self.joined = True
+            self._changed.set()
+
+    async def _begin(self, partitions: list[TopicPartition]) -> None:
+        if not partitions or self.broken.is_set():
+            return
+        group, topic = self._subscription.group, self._subscription.topic
+        earliest = await self._consumer.beginning_offsets(partitions)
+        first_starts = await self._first_starts(partitions, earliest)
+        committed = await asyncio.gather(*(self._consumer.committed(one) for one in partitions))
+        remembered = await asyncio.to_thread(self._starts.recall, group, topic)
+        for one, known in zip(partitions, committed, strict=True):
+            mine = remembered.get(one.partition)
+            at = begin(known, mine, first_starts[one], earliest[one], self._clock.now())
+            if at.committed is None:  # a restart before the owner's first commit is no first start
+                await self._consumer.commit({one: at.position})
+                await self._remember(one.partition, at.position)
+            self._consumer.seek(one, at.position)
+            self._consumer.resume(one)
+            self._held[one.partition] = Held(at.position, at.position, at.position)
+            start = at.position if at.committed is None else at.committed
+            self._news.append(Assigned(topic, one.partition, at.committed, start))
+            if at.gap:
+                self._news.append(Gap(topic, one.partition, *at.gap, "expired"))
+
+    async def _first_starts(
+        self, partitions: list[TopicPartition], earliest: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        start = self._subscription.start
+        if start == "earliest":
+            return earliest
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(partitions)
+        if start == "now":
+            return ends
+        times = await self._consumer.offsets_for_times(dict.fromkeys(partitions, max(0, int(start * 1000))))
+        return {one: times[one].offset if times[one] else ends[one] for one in partitions}
+
+    async def _remember(self, partition: int, offset: int) -> None:
+        group, topic = self._subscription.group, self._subscription.topic
+        seen = Remembered(offset, self._clock.now())
+        await asyncio.to_thread(self._starts.remember, group, topic, partition, seen)
+
+    def _revoke(self) -> None:
+        self._fetched.clear()
+        for commit in self._commits:
+            commit.cancel()  # retried after the rebalance it would carry the new generation, and be taken
+        self._news.extend(Revoked(self._subscription.topic, partition) for partition in self._held)
+        self._held.clear()
+        self._changed.set()
+
+    def take(self, max_records: int) -> Batch | None:
+        """Records that have been fetched, of the partition whose turn it is."""
+        if not self._fetched:
+            return None
+        partition, fetched = self._fetched.popleft()
+        records = tuple(stored(record) for record in fetched[:max_records])
+        if len(fetched) > max_records:
+            self._fetched.append((partition, fetched[max_records:]))
+        self._held[partition].handed = next_offset = records[-1].position.offset + 1
+        return Batch(self._subscription.topic, partition, records, next_offset)
+
+    async def poll(self, max_records: int, wait: float) -> None:
+        """Fetches into what `take` takes from; returns within `wait` seconds, and early when there is news."""
+        if not self._held or not self.joined:
+            await _happens(self._changed, wait)
+            return
+        partitions = [TopicPartition(self._subscription.topic, partition) for partition in self._held]
+        wait = min(wait, LOOK_SECONDS)
+        (self._consumer.resume if max_records else self._consumer.pause)(*partitions)
+        try:
+            async with asyncio.timeout(wait + 1.0):  # getmany waits for the end of a rebalance that begins now
+                milliseconds = int(wait * 1000) if max_records else 0
+                fetched = await self._consumer.getmany(
+                    *partitions, timeout_ms=milliseconds, max_records=max_records or 1
+                )
+        except TimeoutError:
+            return
+        except OffsetOutOfRangeError as error:
+            await self._out_of_range(error)
+        except KafkaError as error:
+            self.break_off(error)
+        else:
+            self._keep(fetched, max_records)
+            if not max_records:  # a paused member is only known to live because it asked
+                await _happens(self._changed, wait)
+
+    def _keep(self, fetched: dict[TopicPartition, list[ConsumerRecord]], max_records: int) -> None:
+        for one, records in fetched.items():
+            if records and one.partition in self._held:
+                self._fetched.append((one.partition, records))
+                self._held[one.partition].fetched = records[-1].offset + 1
+        if fetched or not max_records:
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = self._clock.monotonic()
+
+    async def _out_of_range(self, error: OffsetOutOfRangeError) -> None:
+        """The log's start has passed us, or the topic was made anew and ends before us."""
+        try:
+            async with asyncio.timeout(ASSIGN_SECONDS):
+                for one, offset in error.args[0].items():
+                    earliest = (await self._consumer.beginning_offsets([one]))[one]
+                    if one.partition not in self._held:
+                        continue
+                    if offset < earliest:
+                        self._news.append(Gap(one.topic, one.partition, offset, earliest, "expired"))
+                    else:
+                        self._logger.error("kafka_log_ends_before_us", topic=one.topic, at=offset, from_now=earliest)
+                    self._held[one.partition].fetched = earliest
+                    self._consumer.seek(one, earliest)
+        except (KafkaError, TimeoutError) as trouble:
+            self.break_off(trouble)
+
+    async def commit(self, partition: int, offset: int) -> None:
+        held = self._held.get(partition)
+        if held is None:
+            raise Fenced(f"{self._subscription.topic}/{partition} is not this reader's")
+        one = TopicPartition(self._subscription.topic, partition)
+        commit = asyncio.ensure_future(self._consumer.commit({one: offset}))
+        self._commits.add(commit)
+        commit.add_done_callback(self._commits.discard)
+        await asyncio.wait({commit}, timeout=COMMIT_SECONDS)
+        if not commit.done():
+            commit.cancel()
+            self.break_off("a commit is not answered")
+        if not commit.done() or commit.cancelled():
+            raise Fenced(f"{self._subscription.topic}/{partition} was taken while it was committed")
+        self._judge(commit.exception())
+        held.committed = offset
+        self._settled.set()
+        await self._remember(partition, offset)
+
+    def _judge(self, error: BaseException | None) -> None:
+        if error is None:
+            return
+        if not isinstance(error, CommitFailedError | IllegalStateError):
+            self.break_off(error)
+        raise Fenced(f"the group refuses the commit: {error}") from error
+
+    async def check(self) -> None:
+        """LogUnavailable when there are records that it does not fetch."""
+        partitions = [TopicPartition(self._subscription.topic, partition) for partition in self._held]
+        try:
+            async with asyncio.timeout(ASSIGN_SECONDS):
+                ends = await self._consumer.end_offsets(partitions)
+        except (KafkaError, TimeoutError) as error:
+            raise LogUnavailable(f"the brokers do not tell where {self._subscription.topic} ends") from error
+        for one, end in ends.items():
+            if one.partition in self._held and self._held[one.partition].fetched < end:
+                raise LogUnavailable(f"{one.topic}/{one.partition} has records that do not come")
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def stored(record: ConsumerRecord) -> StoredRecord:
+    position = Position(record.topic, record.partition, record.offset)
+    headers = tuple((name, value or b"") for name, value in record.headers)
+    return StoredRecord(position, record.key or b"", record.value, record.timestamp / 1000, headers)

@@ -1,0 +1,121 @@
+"""Looks into topics without a group. A consumer a question: it is asked rarely, and there is nothing to close."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
+
+from eventlog.kafka.connection import Connection
+from eventlog.kafka.ending import end_admin, end_consumer
+from eventlog.kafka.member import stored
+from eventlog.log import StoredRecord
+
+ANSWER_SECONDS = 15.0
+FETCH_RECORDS = 1000
+
+Ranges = Mapping[int, tuple[int, int]]
+T = TypeVar("T")
+
+
+class KafkaScanner:
+    """LogUnavailable when Kafka can't be asked."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def scan(
+        self, topic: str, since: float | None = None, ranges: Ranges | None = None
+    ) -> AsyncIterator[StoredRecord]:
+        async with self._consumer() as consumer:
+            bounds = await self._within(_bounds(consumer, topic))
+            for partition, (first, end) in _narrowed(bounds, ranges).items():
+                one = TopicPartition(topic, partition)
+                from_time = 0 if since is None else await self._within(_first_since(consumer, one, since, end))
+                async for record in self._read(consumer, one, max(first, from_time), end):
+                    if since is None or record.timestamp >= since:
+                        yield record
+
+    async def bounds(self, topic: str) -> Ranges:
+        async with self._consumer() as consumer:
+            return await self._within(_bounds(consumer, topic))
+
+    async def committed(self, group: str, topic: str) -> Mapping[int, int]:
+        admin = AIOKafkaAdminClient(**self._connection.client(ANSWER_SECONDS))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await admin.start()
+                offsets = await admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:  # nobody has committed to this Kafka yet
+            return {}
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise self._connection.away(error) from error
+        finally:
+            await end_admin(admin)
+        return {one.partition: at.offset for one, at in offsets.items() if one.topic == topic and at.offset >= 0}
+
+    async def _read(
+        self, consumer: AIOKafkaConsumer, one: TopicPartition, first: int, end: int
+    ) -> AsyncIterator[StoredRecord]:
+        if first >= end:
+            return
+        consumer.assign([one])
+        consumer.seek(one, first)
+        position = first
+        while position < end:  # compaction leaves holes, also before the end: the position tells, not the last record
+            fetched = await self._within(
+                consumer.getmany(one, timeout_ms=int(ANSWER_SECONDS * 500), max_records=FETCH_RECORDS)
+            )
+            for record in fetched.get(one, ()):
+                if record.offset < end:
+                    yield stored(record)
+            moved = await self._within(consumer.position(one))
+            if moved == position:
+                raise self._connection.away(f"{one.topic}/{one.partition} stops at {position}, before its end {end}")
+            position = moved
+
+    @contextlib.asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        await self._connection.knock()
+        consumer = AIOKafkaConsumer(
+            **self._connection.client(ANSWER_SECONDS), enable_auto_commit=False, auto_offset_reset="none"
+        )
+        try:
+            await self._within(consumer.start())
+            yield consumer
+        finally:
+            await end_consumer(consumer, 1.0)
+
+    async def _within(self, asked: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await asked
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise self._connection.away(error) from error
+
+
+async def _bounds(consumer: AIOKafkaConsumer, topic: str) -> Ranges:
+    if topic not in await consumer.topics():
+        return {}
+    consumer._client.add_topic(topic)  # noqa: SLF001 - else only what is assigned is known, and asking would assign
+    partitions = [TopicPartition(topic, number) for number in sorted(await consumer._client._wait_on_metadata(topic))]  # noqa: SLF001
+    first, end = await asyncio.gather(consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
+    return {one.partition: (first[one], end[one]) for one in partitions}
+
+
+def _narrowed(bounds: Ranges, ranges: Ranges | None) -> Ranges:
+    if ranges is None:
+        return bounds
+    return {
+        partition: (max(first, ranges[partition][0]), min(end, ranges[partition][1]))
+        for partition, (first, end) in bounds.items()
+        if partition in ranges
+    }
+
+
+async def _first_since(consumer: AIOKafkaConsumer, one: TopicPartition, since: float, end: int) -> int:
+    found = (await consumer.offsets_for_times({one: max(0, int(since * 1000))}))[one]
+    return end if found is None else int(found.offset)

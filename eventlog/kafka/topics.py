@@ -1,0 +1,89 @@
+"""Topics are made when they are missing, with what they need, and asked how they are."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from eventlog.kafka.connection import Connection
+from eventlog.kafka.ending import end_admin
+from eventlog.settings import KafkaSettings
+from eventlog.topics import Topic
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # an event of 900 KiB, as a dead letter with its request and reply
+REQUEST_SECONDS = 10.0
+ALL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`limit`: bytes of the largest batch of records that the brokers take for this topic."""
+
+    partitions: int
+    limit: int
+
+
+def new_topic(topic: Topic, settings: KafkaSettings, brokers: int) -> NewTopic:
+    """One copy survives a crash of the broker's process; three of which two must have it, a power loss."""
+    replicas = min(settings.replication, brokers)
+    config = {"cleanup.policy": topic.cleanup, "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    if "delete" in topic.cleanup:
+        config["retention.ms"] = str(int(settings.retention_hours * 3_600_000))
+    if replicas >= 3:
+        config["min.insync.replicas"] = "2"
+    partitions = settings.partitions if topic.as_events else 1
+    return NewTopic(topic.name, partitions, replicas, topic_configs=config)
+
+
+async def ensure_topics(connection: Connection, topics: Iterable[Topic]) -> dict[str, Shape]:
+    """Makes those that are missing; the shape of each, by name. LogUnavailable when Kafka can't be asked."""
+    wanted = {topic.name: topic for topic in topics}
+    admin = AIOKafkaAdminClient(**connection.client(REQUEST_SECONDS))
+    try:
+        async with asyncio.timeout(ALL_SECONDS):
+            await admin.start()
+            found = await _partitions(admin)
+            if missing := wanted.keys() - found.keys():
+                await _create(admin, [wanted[name] for name in missing], connection.settings)
+                found = await _until_seen(admin, wanted)
+            limits = await _limits(admin, list(wanted))
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise connection.away(error) from error
+    finally:
+        await end_admin(admin)
+    return {name: Shape(found[name], limits[name]) for name in wanted}
+
+
+async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """Asks for all: to ask for one by name would make it, with the brokers' defaults, where they allow that."""
+    described = await admin.describe_topics()
+    return {one["topic"]: len(one["partitions"]) for one in described if not one["error_code"] and one["partitions"]}
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], settings: KafkaSettings) -> None:
+    brokers = len((await admin.describe_cluster())["brokers"])
+    answer = await admin.create_topics([new_topic(topic, settings, brokers) for topic in missing])
+    for name, code, *_ in answer.topic_errors:
+        if code and for_code(code) is not TopicAlreadyExistsError:  # another process was faster
+            raise for_code(code)(f"topic {name} can't be created")
+
+
+async def _until_seen(admin: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[str, int]:
+    """A topic is made by the controller; the other brokers hear of it a moment later."""
+    while not (found := await _partitions(admin)).keys() >= set(wanted):  # noqa: ASYNC110 - it happens elsewhere
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def _limits(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": ""}) for name in names]
+    answers: list[Any] = await admin.describe_configs(asked)
+    limits = dict.fromkeys(names, MAX_MESSAGE_BYTES)
+    for code, _message, _kind, name, entries in (one for answer in answers for one in answer.resources):
+        if not code and entries:  # who may write need not be allowed to look: then the first refusal tells
+            limits[name] = int(entries[0][1])
+    return limits
