@@ -1,41 +1,56 @@
 """A request's body off the wire: counted while it comes, never held beyond its limit."""
 
+import asyncio
+import contextlib
+from typing import Final
+
 from starlette.types import Receive
 
-from base.errors import OchnError
+from collector.errors import CollectorError
+
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 16 * 1024 * 1024
 
 
-class BodyTooLarge(OchnError):
+class BodyTooLarge(CollectorError):
     pass
 
 
-class ClientGone(OchnError):
+class ClientGone(CollectorError):
     """The connection ended before its request did: nobody is left to answer."""
 
 
-async def read_body(receive: Receive, declared: str | None, limit: int) -> bytes:
-    """`declared` is Content-Length as it came. BodyTooLarge as soon as that or the count passes `limit` bytes."""
-    if declared is not None and (not declared.isdecimal() or int(declared[:20]) > limit):
-        raise BodyTooLarge(f"{declared[:20]} bytes were announced")
-    pieces, size = [], 0
-    while True:
-        message = await receive()
+class Incoming:
+    """One request's body. `ended`: all of it has been read, or nothing more of it is to be."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.ended = False
+
+    async def read(self, declared: str | None, limit: int) -> bytes:
+        """`declared` is Content-Length as it came. BodyTooLarge as soon as that or the count passes `limit` bytes."""
+        if declared is not None and (not declared.isdecimal() or int(declared[:20]) > limit):
+            raise BodyTooLarge(f"{declared[:20]} bytes were announced")
+        pieces, size = [], 0
+        while not self.ended:
+            pieces.append(await self._next())
+            size += len(pieces[-1])
+            if size > limit:
+                raise BodyTooLarge(f"{size} bytes have come")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def linger(self) -> None:
+        """Reads on for a while what nobody wants: closed on unread bytes, a connection is reset and its answer lost."""
+        size = 0
+        with contextlib.suppress(TimeoutError, ClientGone):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.ended and size <= LINGER_BYTES:
+                    size += len(await self._next())
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        piece: bytes = message.get("body", b"")
-        size += len(piece)
-        if size > limit:
-            raise BodyTooLarge(f"{size} bytes have come")
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-async def discard(receive: Receive, limit: int) -> None:
-    """Reads on, up to `limit` bytes: a connection closed on unread bytes is reset, and its answer with it."""
-    size = 0
-    while size <= limit:
-        message = await receive()
-        size += len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return
+        self.ended = not message.get("more_body", False)
+        body: bytes = message.get("body", b"")
+        return body

@@ -1,7 +1,6 @@
 """ASGI in, ASGI out: a request becomes an Arrival, what the intake answers becomes a response."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
@@ -13,7 +12,7 @@ from base.ids import IdSource
 from base.metrics import CollectorMetrics
 from base.reasons import Refusal
 from collector.arrival import Arrival, Reply, Respond
-from collector.body import BodyTooLarge, ClientGone, discard, read_body
+from collector.body import BodyTooLarge, ClientGone, Incoming
 from collector.client import client_address, parse_networks
 from collector.cors import preflight
 from collector.keys import Keys
@@ -38,8 +37,6 @@ LIFTED: Final = frozenset(
         b"x-forwarded-proto",
     }
 )
-LINGER_SECONDS: Final = 2.0
-LINGER_BYTES: Final = 16 * 1024 * 1024
 _ALLOW: Final = ("allow", ", ".join(TRACKING_METHODS))
 _EVERY: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 _JSON: Final = (b"content-type", b"application/json")
@@ -76,24 +73,27 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = self._clock.monotonic()
-        route = find_tracking(scope["path"])
+        route, incoming = find_tracking(scope["path"]), Incoming(receive)
         try:
-            reply = await self._reply(scope, receive, route)
+            reply = await self._reply(scope, incoming, route)
         except ClientGone:
             self._metrics.refused.labels(Refusal.CLIENT_GONE).inc()
             return
+        except asyncio.CancelledError:
+            # The drain has run out. The event may yet become durable: told to come again it is a duplicate, not a loss.
+            reply, incoming.ended = self._closing(Refusal.DRAINING), True
         name = "other" if route is None else route.name
         self._metrics.requests.labels(name, str(reply.status)).inc()
         self._metrics.answer_seconds.labels(name).observe(self._clock.monotonic() - began)
-        await write_reply(reply, receive, send)
+        await write_reply(reply, send, incoming)
 
-    async def _reply(self, scope: Scope, receive: Receive, route: TrackingRoute | None) -> Reply:
+    async def _reply(self, scope: Scope, incoming: Incoming, route: TrackingRoute | None) -> Reply:
         received = self._clock.now()
         event_id = self._ids.event_id(received)
         headers = _lift(scope)
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                body = await read_body(receive, headers.get("content-length"), body_limit(route, self._limits))
+                body = await incoming.read(headers.get("content-length"), body_limit(route, self._limits))
         except BodyTooLarge:
             return self._closing(Refusal.TOO_LARGE)
         except TimeoutError:
@@ -121,11 +121,7 @@ class Door:
                 answer.set_result(reply)
 
         self._intake.take(arrival, respond)
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            # The drain has run out. The event may yet become durable: told to come again, it is a duplicate, not a loss.
-            return self._closing(Refusal.DRAINING)
+        return await answer
 
     def _untracked(self, scope: Scope, route: TrackingRoute | None, headers: dict[str, str]) -> Reply:
         ads = route is None and is_ad_serving(scope["path"])
@@ -159,18 +155,15 @@ def _lift(scope: Scope) -> dict[str, str]:
     return lifted
 
 
-async def write_reply(reply: Reply, receive: Receive, send: Send) -> None:
+async def write_reply(reply: Reply, send: Send, incoming: Incoming) -> None:
     headers = [*_EVERY, *((name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers)]
     if reply.status != 204:
         headers += [_JSON, (b"content-length", b"%d" % len(reply.body))]
     if reply.close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if not reply.close:
-        await send({"type": "http.response.body", "body": reply.body})
-        return
-    await send({"type": "http.response.body", "body": reply.body, "more_body": True})
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            await discard(receive, LINGER_BYTES)
-    await send({"type": "http.response.body", "body": b""})
+    lingers = reply.close and not incoming.ended
+    await send({"type": "http.response.body", "body": reply.body, "more_body": lingers})
+    if lingers:
+        await incoming.linger()
+        await send({"type": "http.response.body", "body": b""})

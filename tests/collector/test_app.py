@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from collector.app import build_app
 from collector.arrival import Reply
+from collector.body import Incoming
 from collector.door import write_reply
 from collector.health import Health
 from collector.shim import Script, find_script, preferred_encoding
@@ -22,7 +23,7 @@ PATH = "/jsapi/omnichannel.js"
 
 
 async def door(_scope: Scope, receive: Receive, send: Send) -> None:
-    await write_reply(Reply(404, b"{}"), receive, send)
+    await write_reply(Reply(404, b"{}"), send, Incoming(receive))
 
 
 @asynccontextmanager
