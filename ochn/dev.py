@@ -40,10 +40,13 @@ currency = "EUR"
 """
 
 
+def dev_config(sandbox_port: int) -> str:
+    return _CONFIG.format(vendor_key=VENDOR_KEY, demo_key=DEMO_KEY, sandbox_port=sandbox_port)
+
+
 def write_dev_config(data_dir: Path, sandbox_port: int) -> Path:
+    """For this user's eyes only: a configuration holds secrets, if only the sandbox's."""
     path = data_dir / "dev.toml"
-    path.write_text(
-        _CONFIG.format(vendor_key=VENDOR_KEY, demo_key=DEMO_KEY, sandbox_port=sandbox_port), encoding="utf-8"
-    )
-    path.chmod(0o600)
+    path.touch(mode=0o600)
+    path.write_text(dev_config(sandbox_port), encoding="utf-8")
     return path

@@ -1,0 +1,136 @@
+"""`ochn explain`: what a request would become. Offline: nothing is sent, nothing is kept."""
+
+import os
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.syntax import Syntax
+
+from base.clock import SystemClock
+from base.ids import SystemIds
+from base.logs import quiet_logger
+from base.settings import validate
+from collector.arrival import Arrival
+from collector.decide import Decider, Decision
+from collector.errors import Refused
+from collector.identity import build_identity
+from collector.keys import KeyRing
+from collector.oversize import Fitted
+from eventlog.event import Event
+from forwarder.destinations.base import Destination
+from forwarder.destinations.build import build_destinations
+from ochn.config import Settings, find_file, load_settings
+from ochn.dev import dev_config
+from ochn.given import GivenRequest, parse_request
+from ochn.output import pretty
+from ochn.rehearse import Step, rehearse
+
+
+def explain(
+    request: Annotated[
+        str, typer.Argument(help="A curl line, or a raw request; `-` reads it from standard input.")
+    ] = "-",
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The configuration. Default: as usual, else that of `ochn dev`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Decoded fields, identity, verdict, and the exact calls that each destination would get for a request."""
+    settings = _settings(config)
+    text = sys.stdin.read() if request == "-" else request
+    explained = explain_request(settings, parse_request(text))
+    if as_json:
+        pretty(explained)
+    else:
+        _draw(explained)
+
+
+def _settings(config: Path | None) -> Settings:
+    if find_file(config, os.environ) is None:
+        return validate(Settings, tomllib.loads(dev_config(sandbox_port=8090)), "the configuration of ochn dev")
+    settings, _ = load_settings(config, {})
+    return settings
+
+
+def explain_request(settings: Settings, given: GivenRequest) -> dict[str, Any]:
+    """{request, refused} or {request, key, fields, events: [{verdict, event, remarks, destinations}]}."""
+    clock, ids = SystemClock(), SystemIds()
+    now = clock.now()
+    arrival = Arrival(
+        given.method, given.path, given.headers, given.body, "127.0.0.1", now, ids.event_id(now), given.query
+    )
+    keys, identity = KeyRing(settings.keys), build_identity(settings.identity, ids, quiet_logger())
+    decider = Decider(settings.collector.limits, identity, ids, lambda: keys)
+    shown = {"method": given.method, "path": given.path, "bytes": len(given.body)}
+    try:
+        decision = decider.decide(arrival)
+    except Refused as refused:
+        return {"request": shown, "refused": {"reason": refused.reason, "message": str(refused)}}
+    return {"request": shown, **_decided(decision, build_destinations(settings), now)}
+
+
+def _decided(decision: Decision, destinations: list[Destination], now: float) -> dict[str, Any]:
+    return {
+        "key": decision.key.name,
+        "fields": dict(decision.fields),
+        "events": [_event(fitted, destinations, now) for fitted in decision.judged],
+    }
+
+
+def _event(fitted: Fitted, destinations: list[Destination], now: float) -> dict[str, Any]:
+    event, reasons = fitted.verdict.event, fitted.verdict.reasons
+    return {
+        "verdict": "quarantined" if reasons else "accepted",
+        "reasons": list(reasons),
+        "remarks": [remark.sentence() for remark in fitted.verdict.remarks],
+        "visitor": event.subject,
+        "person": event.person,
+        "event": event.to_dict(),
+        "destinations": {} if reasons else dict(_rehearsed(event, destinations, now)),
+    }
+
+
+def _rehearsed(event: Event, destinations: list[Destination], now: float) -> Iterator[tuple[str, list[Step]]]:
+    for destination in destinations:
+        yield destination.name, rehearse(destination, event, now)
+
+
+def _draw(explained: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    request = explained["request"]
+    console.print(f"[bold]{request['method']} {request['path']}[/], a body of {request['bytes']} bytes")
+    if "refused" in explained:
+        refused = explained["refused"]
+        console.print(f"[red]refused[/]: {refused['reason']}: {refused['message']}")
+        raise typer.Exit(1)
+    console.print(f"key     {explained['key']}")
+    for event in explained["events"]:
+        _draw_event(console, event)
+
+
+def _draw_event(console: Console, event: dict[str, Any]) -> None:
+    colour = "green" if event["verdict"] == "accepted" else "magenta"
+    console.print(f"verdict [{colour}]{event['verdict']}[/] {', '.join(event['reasons'])}")
+    console.print(f"visitor {event['visitor']}")
+    console.print(f"person  {event['person'] or 'not told'}")
+    for remark in event["remarks"]:
+        console.print(f"remark  {remark}", markup=False)
+    console.print("[bold]event[/]")
+    console.print(_json(event["event"]))
+    for name, steps in event["destinations"].items():
+        console.print(f"[bold]{name}[/]")
+        for step in steps:
+            console.print(f"  {step['says']}", markup=False)
+            if step.get("request"):
+                console.print(_json(step["request"]))
+
+
+def _json(value: Any) -> Syntax:
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return Syntax(text, "json", background_color="default", word_wrap=True)
