@@ -16,10 +16,12 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) ->
 
     What stands left of that anybody may have written. Something that is no address ends the walk.
     """
+    if not trusted or not forwarded_for:
+        return peer.removeprefix("::ffff:")
     current = _parse(peer)
     if current is None:
         return peer
-    hops = forwarded_for.split(",") if forwarded_for else []
+    hops = forwarded_for.split(",")
     while hops and _is_in(current, trusted):
         hop = _parse(hops.pop())
         if hop is None:
