@@ -1,0 +1,165 @@
+"""groups.db: who reads a topic for a group, and how far it has come.
+
+A lease has an epoch, which grows with each holder: a commit by an earlier one is refused. Its holder keeps a file of
+that epoch locked, so that it is free the moment its process dies; a holder that lives but no longer asks for records
+loses it after a while.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from base.errors import StartError
+from eventlog.embedded import files
+from eventlog.errors import Fenced, LogUnavailable
+
+VERSION: Final = 1
+_BUSY_SECONDS: Final = 5.0
+_TABLE: Final = """
+create table if not exists leases (
+    consumers text not null, topic text not null, epoch integer not null, renewed real not null,
+    start integer not null, committed integer, primary key (consumers, topic)
+) without rowid
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`start` is where the group began when it came first; `committed` None until it has committed."""
+
+    group: str
+    topic: str
+    epoch: int
+    start: int
+    committed: int | None
+    file: Path
+    descriptor: int
+
+
+class Groups:
+    """For one thread. Times are `Clock.monotonic`, which all processes of a machine share and which a restart of the
+    machine sets back: then every lease is free, as its holder is gone. LogUnavailable when the disk refuses."""
+
+    def __init__(self, directory: Path) -> None:
+        self._leases = directory / "leases"
+        self._leases.mkdir(parents=True, exist_ok=True)
+        path = directory / "groups.db"
+        alone = files.open_file(directory / "groups.lock")
+        self._database = sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            with files.locked(alone):  # changing a database to WAL suffers nobody beside it
+                self._prepare(path)
+        except BaseException:
+            self._database.close()
+            raise
+        finally:
+            os.close(alone)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def take(self, group: str, topic: str, first_start: Callable[[], int], now: float, seconds: float) -> Lease | None:
+        """The lease, or None while another holds it who has renewed it within `seconds`."""
+        with ExitStack() as undo:
+            with self._transaction():
+                row = self._database.execute(
+                    "select epoch, renewed, start, committed from leases where consumers = ? and topic = ?",
+                    (group, topic),
+                ).fetchone()
+                epoch, renewed, start, committed = row or (0, now, None, None)
+                if row and 0 <= now - renewed < seconds and _is_held(self._file(group, topic, epoch)):
+                    return None
+                start = first_start() if start is None else start
+                file = self._file(group, topic, epoch + 1)
+                descriptor = files.open_file(file)
+                undo.callback(os.close, descriptor)
+                files.try_lock(descriptor)  # nobody else takes this epoch: we are alone in the transaction
+                self._database.execute(
+                    "insert or replace into leases values (?, ?, ?, ?, ?, ?)",
+                    (group, topic, epoch + 1, now, start, committed),
+                )
+            undo.pop_all()
+        self._file(group, topic, epoch).unlink(missing_ok=True)
+        return Lease(group, topic, epoch + 1, start, committed, file, descriptor)
+
+    def renew(self, lease: Lease, now: float) -> bool:
+        """False: it is another's by now."""
+        return self._update(lease, "renewed", now)
+
+    def commit(self, lease: Lease, offset: int) -> None:
+        if not self._update(lease, "committed", offset):
+            raise Fenced(f"{lease.topic} is read for {lease.group} by another since")
+
+    def committed(self, group: str, topic: str) -> int | None:
+        with self._spoken():
+            row = self._database.execute(
+                "select committed from leases where consumers = ? and topic = ?", (group, topic)
+            ).fetchone()
+        return row[0] if row else None
+
+    def _update(self, lease: Lease, column: str, value: float) -> bool:
+        statement = f"update leases set {column} = ? where consumers = ? and topic = ? and epoch = ?"  # noqa: S608 - ours
+        with self._spoken():
+            changed = self._database.execute(statement, (value, lease.group, lease.topic, lease.epoch)).rowcount
+        return changed == 1
+
+    def _prepare(self, path: Path) -> None:
+        try:
+            self._database.execute("pragma journal_mode = wal")
+            self._database.execute("pragma synchronous = full")
+            with self._transaction():
+                version = self._database.execute("pragma user_version").fetchone()[0]
+                self._database.execute(_TABLE)
+                self._database.execute(f"pragma user_version = {version or VERSION}")
+        except sqlite3.DatabaseError as error:
+            raise StartError(
+                f"{path} can't be used: {error}.",
+                "It holds how far each destination has come. Bring it back from a backup, or move it away: then each "
+                "destination starts anew, as its `start` says.",
+            ) from error
+        if version > VERSION:
+            raise StartError(
+                f"{path} was written by a newer version of ochn: format {version}, this one reads {VERSION}.",
+                "Start the version that wrote it, or move the data directory away.",
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._spoken():
+            self._database.execute("begin immediate")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("rollback")
+                raise
+            self._database.execute("commit")
+
+    @contextmanager
+    def _spoken(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise LogUnavailable(f"the groups' offsets can't be kept: {error}") from error
+
+    def _file(self, group: str, topic: str, epoch: int) -> Path:
+        return self._leases / f"{quote(group, safe='')}.{topic}.{epoch}"
+
+
+def release(lease: Lease) -> None:
+    """Free for the next one at once. What was committed stays."""
+    os.close(lease.descriptor)
+
+
+def _is_held(file: Path) -> bool:
+    with suppress(FileNotFoundError):
+        descriptor = files.open_file(file, os.O_RDWR)
+        try:
+            return not files.try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+    return False

@@ -1,0 +1,71 @@
+"""What time does to a topic: segments are sealed, compacted and deleted. One process at a time, any of them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from eventlog.embedded import files
+from eventlog.embedded.appender import Appender
+from eventlog.embedded.compaction import compact
+from eventlog.embedded.manifest import Segment
+from eventlog.embedded.topic import TopicFiles
+from eventlog.settings import EmbeddedSettings
+from eventlog.topics import Cleanup
+
+TOMBSTONE_SECONDS: Final = 24 * 3600.0  # who reads a compacted topic from its start has so long to see what was erased
+
+
+def keep_up(directory: Path, cleanup: Cleanup, settings: EmbeddedSettings, now: float) -> None:
+    """`now` in seconds since the epoch. Does nothing while another process is at it."""
+    with TopicFiles(directory) as topic:
+        descriptor = files.open_file(directory / "upkeep.lock")
+        try:
+            if files.try_lock(descriptor):
+                _keep_up(topic, cleanup, settings, now)
+        finally:
+            os.close(descriptor)
+
+
+def _keep_up(topic: TopicFiles, cleanup: Cleanup, settings: EmbeddedSettings, now: float) -> None:
+    appender = Appender(topic, settings)
+    try:
+        appender.roll(now)
+    finally:
+        appender.close()
+    if "delete" in cleanup:
+        _exchange(topic, expired(topic.manifest.sealed, settings, now), None)
+    if "compact" in cleanup:
+        chosen = worth_compacting(topic.manifest.sealed)
+        if chosen:
+            oldest = now - settings.retention_hours * 3600 if "delete" in cleanup else 0.0
+            merged = compact(topic.directory, chosen, topic.manifest.generation + 1, oldest, now - TOMBSTONE_SECONDS)
+            _exchange(topic, chosen, merged)
+
+
+def expired(sealed: Sequence[Segment], settings: EmbeddedSettings, now: float) -> Sequence[Segment]:
+    """The oldest segments, as many as are too old, or too many bytes."""
+    total = sum(segment.bytes for segment in sealed)
+    for index, segment in enumerate(sealed):
+        if total <= settings.retention_bytes and segment.newest >= now - settings.retention_hours * 3600:
+            return sealed[:index]
+        total -= segment.bytes
+    return sealed
+
+
+def worth_compacting(sealed: Sequence[Segment]) -> Sequence[Segment]:
+    """All or none: compacting rewrites everything, so it waits until half as much is new as was kept last time."""
+    fresh = sum(segment.bytes for segment in sealed if not segment.compacted)
+    return sealed if fresh and 2 * fresh >= sum(segment.bytes for segment in sealed if segment.compacted) else ()
+
+
+def _exchange(topic: TopicFiles, old: Sequence[Segment], new: Segment | None) -> None:
+    """`old` are the manifest's first sealed segments: nobody but us takes any away."""
+    if not old:
+        return
+    with files.locked(topic.lock):
+        head = topic.current()
+        kept = topic.manifest.sealed[len(old) :]
+        topic.publish(topic.manifest.with_sealed((new, *kept) if new else kept), head)
+    for segment in old:
+        (topic.directory / segment.file).unlink(missing_ok=True)
