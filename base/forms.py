@@ -10,7 +10,7 @@ from urllib.parse import quote_plus, unquote_to_bytes
 
 from base.errors import OchnError
 
-Pairs = Iterable[tuple[str, str]]
+Pairs = Iterable[tuple[str, Any]]
 
 
 class FormError(OchnError):
@@ -34,17 +34,10 @@ class FormLimits:
 
 def split_pairs(body: bytes, limits: FormLimits, charset: str = "utf-8") -> list[tuple[str, str]]:
     """Percent-decoded (name, value) in order of arrival; FormError past a limit or outside the charset."""
-    if not body:
-        return []
-    pieces = body.split(b"&")
-    if len(pieces) > limits.pairs:
+    if body.count(b"&") >= limits.pairs:
         raise FormError("pairs")
     pairs = []
-    for piece in pieces:
-        if not piece:
-            continue
-        name, _, value = piece.replace(b"+", b" ").partition(b"=")
-        name, value = unquote_to_bytes(name), unquote_to_bytes(value)
+    for name, value in raw_pairs(body):
         if len(name) > limits.key_bytes:
             raise FormError("key_bytes")
         if len(value) > limits.value_bytes:
@@ -56,21 +49,41 @@ def split_pairs(body: bytes, limits: FormLimits, charset: str = "utf-8") -> list
     return pairs
 
 
+def raw_pairs(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Percent-decoded, in no charset yet."""
+    for piece in body.replace(b"+", b" ").split(b"&"):
+        if piece:
+            name, _, value = piece.partition(b"=")
+            yield unquote_to_bytes(name), unquote_to_bytes(value)
+
+
 def nest(pairs: Pairs, limits: FormLimits) -> dict[str, Any]:
     """Nested dicts, lists and values; a later pair wins over an earlier one of the same name, as in PHP."""
     root: dict[str, Any] = {}
     for name, value in pairs:
-        path = split_name(name)
-        if len(path) - 1 > limits.levels:
+        if "[" not in name:
+            root[name] = value
+            continue
+        head, *steps = split_name(name)
+        if len(steps) > limits.levels:
             raise FormError("levels")
-        node = root
-        for part in path[:-1]:
-            step = _index(part, node, limits)
-            if not isinstance(node.get(step), dict):
-                node[step] = {}
-            node = node[step]
-        node[_index(path[-1], node, limits)] = value
-    return {name: _lists(value) for name, value in root.items()}
+        node, last = root, head
+        for step in steps:
+            node = _branch(node, last)
+            last = _index(step, node, limits)
+        node[last] = value
+    return {name: _lists(value) if type(value) is _Branch else value for name, value in root.items()}
+
+
+class _Branch(dict[str, Any]):
+    """A dict that brackets made, so that a value which is itself a dict (a file) is never taken for one."""
+
+
+def _branch(node: dict[str, Any], name: str) -> _Branch:
+    inner = node.get(name)
+    if type(inner) is not _Branch:
+        inner = node[name] = _Branch()
+    return inner
 
 
 def split_name(name: str) -> list[str]:
@@ -81,20 +94,23 @@ def split_name(name: str) -> list[str]:
     return [head, *rest[:-1].split("][")]
 
 
-def _index(step: str, node: dict[str, Any], limits: FormLimits) -> str:
+def _index(step: str, node: _Branch, limits: FormLimits) -> str:
+    """An empty step is one past the largest index so far, as in PHP: it never lands on a value that is there."""
     if step == "":
-        step = str(len(node))
-    if step.isascii() and step.isdigit() and int(step[:9]) > limits.index:
+        step = str(max((int(name) for name in node if _is_index(name)), default=-1) + 1)
+    if _is_index(step) and int(step) > limits.index:
         raise FormError("index")
     return step
 
 
-def _lists(value: Any) -> Any:
-    """A dict whose names are all indexes is a list, in order of its indexes."""
-    if not isinstance(value, dict):
-        return value
-    inner = {name: _lists(item) for name, item in value.items()}
-    if inner and all(name.isascii() and name.isdigit() for name in inner):
+def _is_index(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def _lists(branch: _Branch) -> dict[str, Any] | list[Any]:
+    """A branch whose names are all indexes is a list, in order of its indexes."""
+    inner = {name: _lists(item) if type(item) is _Branch else item for name, item in branch.items()}
+    if all(_is_index(name) for name in inner):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner
 

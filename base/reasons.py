@@ -41,6 +41,7 @@ class Quarantine(StrEnum):
     MISSING_SENSORS = "missing_sensors"
     TOO_MANY_SENSORS = "too_many_sensors"
     EMPTY_LEAD = "empty_lead"
+    BAD_SHAPE = "bad_shape"  # an object or a list was expected, or a single value
     BAD_TEXT = "bad_text"  # not UTF-8, lone surrogates: the bytes are kept in data_base64
     BAD_NUMBER = "bad_number"  # NaN, infinity, past 64 bits
     TOO_DEEP = "too_deep"
@@ -48,6 +49,7 @@ class Quarantine(StrEnum):
     FIELD_TOO_LARGE = "field_too_large"
     EVENT_TOO_LARGE = "event_too_large"
     WRONG_ORIGIN = "wrong_origin"
+    WRONG_SURFACE = "wrong_surface"  # a web key at a mobile door, or the other way round
     OVER_RATE = "over_rate"
 
 
@@ -73,6 +75,7 @@ class Filter(StrEnum):
     NO_CONTACT = "no_contact"
     UNMAPPED = "unmapped"
     NO_LEAD_CREDENTIALS = "no_lead_credentials"  # Footprints without key and secret takes no leads
+    SAME_INIT = "same_init"  # the visitor's upstream id is known, and this init tells nothing new about them
     SWITCHED_OFF = "switched_off"  # the mapping in the settings says no
 
 

@@ -18,6 +18,7 @@ class Arrival:
     received: float  # wall clock at the first byte, seconds since the epoch
     event_id: str  # UUIDv7 made at the first byte
     query: str = ""
+    scheme: str = "http"  # as the visitor saw it: a trusted proxy may say https
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,9 @@ async def open_collector(
     keys = KeyReload(settings.keys, environ, logger)
     watching = asyncio.create_task(keys.watch(clock))
     try:
-        intake = build_intake(settings, writer, topics, keys.current, clock, ids, metrics, logger)
+        intake = build_intake(
+            settings, writer, topics, keys=keys.current, clock=clock, ids=ids, metrics=metrics, logger=logger
+        )
         door = Door(intake, keys=keys.current, settings=settings.collector, clock=clock, ids=ids, metrics=metrics)
         health = Health(writer.state, draining)
         yield Collector(_app(settings, door, health, logger), health, logger, registry)

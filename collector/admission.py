@@ -1,0 +1,28 @@
+"""How much may wait for the log at once: what is refused early costs less than what fails late."""
+
+from prometheus_client import Gauge
+
+
+class Admission:
+    """Requests, and bytes of their bodies, that are taken and not answered yet."""
+
+    def __init__(self, most_requests: int, most_bytes: int, gauge: Gauge) -> None:
+        self._most_requests = most_requests
+        self._most_bytes = most_bytes
+        self._gauge = gauge
+        self.requests = 0
+        self.bytes = 0
+
+    def enter(self, size: int) -> bool:
+        """False: full, and nothing was entered. A body larger than the whole budget is let in alone."""
+        if self.requests and (self.requests >= self._most_requests or self.bytes + size > self._most_bytes):
+            return False
+        self.requests += 1
+        self.bytes += size
+        self._gauge.inc()
+        return True
+
+    def leave(self, size: int) -> None:
+        self.requests -= 1
+        self.bytes -= size
+        self._gauge.dec()

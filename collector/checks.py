@@ -1,0 +1,158 @@
+"""What makes a readable event unfit to be relayed: one table, by the event's kind (contracts.md, section 1).
+
+Sensors have no range or format checks: the vendor's own samples would fail any.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from base.reasons import Quarantine, Warned
+from collector.remarks import Remark
+
+ACTIONS: Final = frozenset({"visit", "sale", "contact", "feedback", "engagement", "profiling"})
+AD_REQUESTS: Final = frozenset({"reach", "impression"})
+UNKNOWN: Final = "unknown"
+_ACTION_OF: Final = {
+    "brands": "visit",
+    "tenants": "visit",
+    "interests": "visit",
+    "receipts": "sale",
+    "rating": "feedback",
+    "appointmentDate": "contact",
+    "senderType": "contact",
+    "percentCompleted": "profiling",
+    "description": "engagement",
+}
+
+Data = Mapping[str, Any]
+Check = Callable[[Data], Iterator[Remark]]
+
+
+def send_kind(data: Data) -> str:
+    """The last part of a send's event type: its ad request or its action, `unknown` when it is neither."""
+    request, action = data.get("requestType"), data.get("actionType")
+    if isinstance(request, str) and request in AD_REQUESTS:
+        return request
+    return action if isinstance(action, str) and action in ACTIONS else UNKNOWN
+
+
+def check(kind: str, data: Data, most_sensors: int) -> Iterator[Remark]:
+    """`kind` as in the event's type; `data` in its canonical names and shapes."""
+    if data.get("uType") not in (None, "", "p", "c"):
+        yield Remark(Quarantine.BAD_USER_TYPE, "uType")
+    for each in _CHECKS.get(kind, ()):
+        yield from each(data)
+    sensors = data.get("sensors")
+    if isinstance(sensors, list) and len(sensors) > most_sensors:
+        yield Remark(Quarantine.TOO_MANY_SENSORS, "sensors")
+
+
+def _request(data: Data) -> Iterator[Remark]:
+    request, action = data.get("requestType"), data.get("actionType")
+    ad = isinstance(request, str) and request in AD_REQUESTS
+    if request != "action" and not ad:
+        yield Remark(Quarantine.UNKNOWN_REQUEST_TYPE, "requestType")
+    if not (isinstance(action, str) and action in ACTIONS) and not (ad and action in (None, "")):
+        yield Remark(Quarantine.UNKNOWN_ACTION_TYPE, "actionType")
+
+
+def _data_of_action(data: Data) -> Iterator[Remark]:
+    for name in _additional(data):
+        if _ACTION_OF.get(name, data["actionType"]) != data["actionType"]:
+            yield Remark(Warned.DATA_OF_OTHER_ACTION, f"additionalData[{name}]")
+
+
+def _rating(data: Data) -> Iterator[Remark]:
+    if not _is_within(_additional(data).get("rating", 1), 1, 10):
+        yield Remark(Quarantine.RATING_OUT_OF_RANGE, "additionalData[rating]")
+
+
+def _percent(data: Data) -> Iterator[Remark]:
+    if not _is_within(_additional(data).get("percentCompleted", 0), 0, 100):
+        yield Remark(Quarantine.PERCENT_OUT_OF_RANGE, "additionalData[percentCompleted]")
+
+
+def _contact(data: Data) -> Iterator[Remark]:
+    additional = _additional(data)
+    if "appointmentDate" in additional and not _is_date(additional["appointmentDate"]):
+        yield Remark(Quarantine.BAD_APPOINTMENT_DATE, "additionalData[appointmentDate]")
+    if additional.get("senderType", "person") not in ("person", "organization"):
+        yield Remark(Quarantine.BAD_SENDER_TYPE, "additionalData[senderType]")
+
+
+def _receipts(data: Data) -> Iterator[Remark]:
+    receipts = _additional(data).get("receipts", [])
+    if not isinstance(receipts, list) or not all(_is_receipt(item) for item in receipts):
+        yield Remark(Quarantine.BAD_RECEIPTS, "additionalData[receipts]")
+
+
+def _location(data: Data) -> Iterator[Remark]:
+    if not _is_within(data.get("lat"), -90, 90) or not _is_within(data.get("lon"), -180, 180):
+        yield Remark(Quarantine.BAD_LOCATION, "lat, lon")
+
+
+def _sensors(data: Data) -> Iterator[Remark]:
+    if not data.get("sensors"):
+        yield Remark(Quarantine.MISSING_SENSORS, "sensors")
+
+
+def _lead(data: Data) -> Iterator[Remark]:
+    if not data.get("lead"):
+        yield Remark(Quarantine.EMPTY_LEAD, "lead")
+
+
+_ACTION: Final[tuple[Check, ...]] = (_request, _data_of_action)
+_CHECKS: Final[dict[str, tuple[Check, ...]]] = {
+    "visit": _ACTION,
+    "engagement": _ACTION,
+    "sale": (*_ACTION, _receipts),
+    "contact": (*_ACTION, _contact),
+    "feedback": (*_ACTION, _rating),
+    "profiling": (*_ACTION, _percent),
+    "reach": (_request,),
+    "impression": (_request,),
+    UNKNOWN: (_request,),
+    "sensors": (_sensors,),
+    "geo": (_location,),
+    "register": (_lead,),
+}
+
+
+def _additional(data: Data) -> Data:
+    additional = data.get("additionalData")
+    return additional if isinstance(additional, dict) else {}
+
+
+def _is_within(value: Any, least: float, most: float) -> bool:
+    found = number(value)
+    return found is not None and least <= found <= most
+
+
+def number(value: Any) -> float | None:
+    """A number, or its digits as a form carries them; None for the rest of what Python would take for one."""
+    if isinstance(value, str):
+        if len(value) > 40 or not value.isascii() or "_" in value:
+            return None
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _is_receipt(item: Any) -> bool:
+    return isinstance(item, dict) and bool(item.get("name")) and number(item.get("value")) is not None
+
+
+def _is_date(value: Any) -> bool:
+    if not isinstance(value, str) or len(value) != 19:
+        return False
+    try:
+        datetime.strptime(value, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the page's format has no zone
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,128 @@
+"""An arrival to a decision, without I/O: `take` acts on it, `ochn explain` prints it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from base.clock import rfc3339
+from base.ids import IdSource
+from base.reasons import Quarantine, Refusal
+from collector.arrival import Arrival
+from collector.calls import Call, call_in_batch, call_of
+from collector.decode import Decoded, body_limits, decode
+from collector.decode.json_body import faults_of
+from collector.errors import Refused
+from collector.identity import Identity
+from collector.judge import Envelope, Sent, judge
+from collector.keys import AppKey, Keys
+from collector.oversize import Fitted, fit
+from collector.remarks import Remark
+from collector.routes import find_tracking
+from collector.settings import LimitSettings
+from collector.signals import consent, read_cookies
+
+_METHODS: Final = frozenset({"POST", "PUT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`judged` in the order they came; `fields` as decoded, for `explain` and for calls that make no event."""
+
+    arrival: Arrival
+    call: Call
+    envelope: Envelope
+    fields: Mapping[str, Any]
+    judged: tuple[Fitted, ...]
+
+    @property
+    def key(self) -> AppKey:
+        return self.envelope.key
+
+
+class Decider:
+    def __init__(self, limits: LimitSettings, identity: Identity, ids: IdSource, keys: Callable[[], Keys]) -> None:
+        self._limits = limits
+        self._identity = identity
+        self._ids = ids
+        self._keys = keys  # asked at each request: they reload
+        self._body_limits = {name: body_limits(limits, name) for name in ("call", "batch", "lead")}
+
+    def decide(self, arrival: Arrival) -> Decision:
+        """Refused: unknown path or method, a body that can't be read, an app key that nobody has."""
+        route = find_tracking(arrival.path)
+        if route is None:
+            raise Refused(Refusal.NOT_FOUND)
+        if arrival.method not in _METHODS:
+            raise Refused(Refusal.WRONG_METHOD)
+        call = call_of(route)
+        decoded = decode(arrival.headers, arrival.body, self._body_limits[route.body])
+        key = self._find_key(arrival.headers, decoded.fields)
+        envelope = _envelope(arrival, key)
+        judged = tuple(self._judge(sent, envelope) for sent in self._events(call, arrival, decoded))
+        return Decision(arrival, call, envelope, decoded.fields, judged)
+
+    def _judge(self, sent: Sent, envelope: Envelope) -> Fitted:
+        return fit(judge(sent, envelope, self._identity, self._limits.sensors), sent)
+
+    def _find_key(self, headers: Mapping[str, str], fields: Mapping[str, Any]) -> AppKey:
+        """In the body or in the header: either alone is enough, and a known one in either is."""
+        keys = self._keys()
+        for value in (fields.get("appkey"), fields.get("appKey"), headers.get("appkey")):
+            key = keys.find(value) if isinstance(value, str) else None
+            if key is not None:
+                return key
+        raise Refused(Refusal.UNKNOWN_KEY)
+
+    def _events(self, call: Call, arrival: Arrival, decoded: Decoded) -> Iterator[Sent]:
+        faults = tuple(map(Remark, decoded.faults))
+        if call.kind == "prepopulate":
+            return
+        if call.kind != "batch":
+            yield Sent(call, arrival.event_id, decoded.fields, decoded.body, faults)
+        elif faults and "events" not in decoded.fields:
+            yield Sent(Call(call.surface, "send"), arrival.event_id, decoded.fields, decoded.body, faults)
+        else:
+            for entry in self._entries(decoded.fields):
+                event_id = self._ids.event_id(arrival.received)
+                yield _entry(call, event_id, entry, decoded)
+
+    def _entries(self, fields: Mapping[str, Any]) -> list[Any]:
+        entries = fields.get("events")
+        if not isinstance(entries, list) or not entries:
+            raise Refused(Refusal.UNREADABLE_BODY, 'a batch is {"appkey": …, "events": [{"call": …}, …]}')
+        if len(entries) > self._limits.batch_events:
+            raise Refused(Refusal.TOO_LARGE, f"a batch holds up to {self._limits.batch_events} events: send several")
+        return entries
+
+
+def _entry(batch: Call, event_id: str, entry: Any, decoded: Decoded) -> Sent:
+    """An entry of a batch that names no call we know is kept, as a send that is quarantined for it."""
+    faults = faults_of(entry) if decoded.faults else ()
+    if not isinstance(entry, dict):
+        return Sent(Call(batch.surface, "send"), event_id, {}, entry, (Remark(Quarantine.BAD_SHAPE, "events"),))
+    fields = {"sentAt": decoded.fields.get("sentAt"), **entry}
+    call = call_in_batch(batch.surface, entry.get("call"))
+    if call is None:
+        remarks = (Remark(Quarantine.UNKNOWN_REQUEST_TYPE, "call"),)
+        return Sent(Call(batch.surface, "send"), event_id, fields, entry, tuple(map(Remark, faults)), remarks)
+    fields.pop("call", None)
+    return Sent(call, event_id, fields, entry, tuple(map(Remark, faults)))
+
+
+def _envelope(arrival: Arrival, key: AppKey) -> Envelope:
+    cookies = read_cookies(arrival.headers)
+    origin = arrival.headers.get("origin")
+    verdict = None
+    if origin is not None:
+        verdict = "allowed" if not key.origins or origin in key.origins else "denied"
+    return Envelope(
+        key=key,
+        door=arrival.path.removesuffix("/"),
+        received=arrival.received,
+        receivedtime=rfc3339(arrival.received),
+        cookies=cookies,
+        consent=consent(arrival.headers, cookies),
+        originverdict=verdict,
+        clientaddress=arrival.client or None,
+        useragent=arrival.headers.get("user-agent") or None,
+    )

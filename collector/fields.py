@@ -1,0 +1,107 @@
+"""Fields as they came to fields as the destinations know them: one name, one shape; values stay as they are.
+
+The vendor's page, its samples and its SDK spell and shape the same things differently (contracts.md, "What arrives on
+the wire"). What nobody knows is kept under its own name.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+from base.reasons import Quarantine, Warned
+from collector.remarks import Remark
+
+ALIASES: Final = {"aditionalData": "additionalData", "userEmail": "email", "userPhone": "phone", "appKey": "appkey"}
+_OBJECTS: Final = frozenset({"additionalData", "technicalInfo", "page", "utm", "lead"})
+_SINGLES: Final = frozenset(
+    {"email", "phone", "customerId", "pushNotificationToken", "uType", "requestType", "actionType", "lat", "lon", "pid"}
+)
+KNOWN: Final = _OBJECTS | _SINGLES | {"sensors", "accuracy", "uid", "mid", "eid", "ts", "sentAt"}
+_BESIDE_LEAD: Final = frozenset({"uid", "mid", "pid", "eid", "ts", "sentAt", "uType", "page", "utm", "technicalInfo"})
+_NOT_OF_LEAD: Final = _BESIDE_LEAD | {"appkey", "appKey"}
+
+
+def canonical_names(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the app key. An alias beside its own canonical name is left as it is."""
+    data = {}
+    for name, value in fields.items():
+        canonical = ALIASES.get(name, name)
+        if canonical != "appkey":
+            data[name if canonical in fields else canonical] = value
+    return data
+
+
+def fold_lead(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A lead's fields stand in `lead[…]`, or flat: then all but what is ours goes into `lead`."""
+    if "lead" in fields:
+        return canonical_names(fields)
+    data = {name: value for name, value in fields.items() if name in _BESIDE_LEAD}
+    data["lead"] = {name: value for name, value in fields.items() if name not in _NOT_OF_LEAD}
+    return data
+
+
+def straighten(data: dict[str, Any]) -> list[Remark]:
+    """Changes shapes in place; tells which it could not, and what else the author should know."""
+    remarks = [Remark(Warned.UNKNOWN_FIELD, name) for name in data.keys() - KNOWN]
+    bent = [name for name in data.keys() & _OBJECTS if not _as_object(data, name)]
+    bent += [name for name in data.keys() & _SINGLES if isinstance(data[name], dict | list)]
+    remarks += [Remark(Quarantine.BAD_SHAPE, name) for name in bent]
+    if "sensors" in data:
+        remarks += _straighten_sensors(data)
+    if "email" in data:
+        remarks += _straighten_email(data)
+    return sorted(remarks, key=lambda remark: remark.field) if len(remarks) > 1 else remarks
+
+
+def _as_object(data: dict[str, Any], name: str) -> bool:
+    value = data[name]
+    if isinstance(value, dict):
+        return True
+    if value is None or value in ("", []):  # PHP writes an empty object as []
+        del data[name]
+        return True
+    if isinstance(value, list) and all(isinstance(item, dict) and "attributeName" in item for item in value):
+        data[name] = _from_attributes(value)
+        return True
+    return False
+
+
+def _from_attributes(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """[{attributeName, attributeValue}], the SDK's shape; a repeated name is a list."""
+    values: dict[str, list[Any]] = {}
+    for item in items:
+        values.setdefault(str(item["attributeName"]), []).append(item.get("attributeValue"))
+    return {name: value[0] if len(value) == 1 else value for name, value in values.items()}
+
+
+def _straighten_sensors(data: dict[str, Any]) -> list[Remark]:
+    sensors = data["sensors"]
+    if isinstance(sensors, dict):
+        sensors = data["sensors"] = _transposed(sensors)
+    if sensors is None or sensors == "":
+        del data["sensors"]
+    elif not isinstance(sensors, list) or not all(isinstance(item, dict) for item in sensors):
+        return [Remark(Quarantine.BAD_SHAPE, "sensors")]
+    return []
+
+
+def _transposed(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """`sensors[uuid][0]` means `sensors[0][uuid]` (the vendor's Node sample); a lone `sensors[uuid]` is the first's.
+    Indexes that leave some out (`sensors[0]`, `sensors[x]`) fall in here too: then the rows are in order of arrival."""
+    if columns and all(isinstance(column, dict) for column in columns.values()):
+        return list(columns.values())
+    rows: list[dict[str, Any]] = []
+    for name, column in columns.items():
+        for index, value in enumerate(column if isinstance(column, list) else [column]):
+            if index == len(rows):
+                rows.append({})
+            rows[index][name] = value
+    return rows
+
+
+def _straighten_email(data: dict[str, Any]) -> list[Remark]:
+    email = data["email"]
+    if isinstance(email, str) and "%40" in email:
+        data["email"] = unquote(email)
+        return [Remark(Warned.DOUBLE_ENCODED_EMAIL, "email")]
+    return []

@@ -1,0 +1,96 @@
+"""Ids that any worker knows for ours without a look-up (design.md, section 3, "Identity without a database").
+
+An id is 32 bytes, written as 64 hex: kind, version of the key, 15 bytes of payload, 15 of an HMAC-SHA256 tag over the
+rest. The payload is random, or a keyed hash of what identifies the person or the device. Hashed ids are sealed with
+the person key (version 0), which is never rotated: the same person keeps the same id when the secret is replaced.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final
+
+from base.ids import IdSource
+from base.logs import Logger
+from collector.settings import IdentitySettings
+
+_SIZE: Final = 32
+_PART: Final = 15
+_PERSON: Final = 0
+_DEVELOPMENT_SECRET: Final = b"ochn's development secret: everybody knows it"
+
+
+class IdKind(Enum):
+    CUSTOMER = ord("c")  # uid: a person
+    VISITOR = ord("p")  # pid: a browser
+    MOBILE = ord("m")  # mobileId: a device
+
+
+class Identity:
+    """`secret` seals random ids, `previous` ones are still known; `person` keys the hashes."""
+
+    def __init__(self, secret: bytes, previous: Sequence[bytes], person: bytes, ids: IdSource) -> None:
+        self._ids = ids
+        self._hash_key = _derive(person, b"hash")
+        self._keys: dict[int, list[bytes]] = {_PERSON: [_derive(person, b"tag")]}
+        for each in (secret, *previous):
+            self._keys.setdefault(_version(each), []).append(_derive(each, b"tag"))
+        self._current = _version(secret)
+        self._seals = [_derive(each, b"seal") for each in (secret, *previous)]
+
+    def fresh(self, kind: IdKind) -> str:
+        return self._write(kind, self._current, self._ids.random(_PART))
+
+    def hashed(self, kind: IdKind, *facts: str) -> str:
+        """The same id for the same facts, always; NUL parts them, so it may stand only in the last."""
+        message = "\0".join(facts).encode("utf-8", "surrogatepass")
+        return self._write(kind, _PERSON, hmac.digest(self._hash_key, message, "sha256")[:_PART])
+
+    def kind_of(self, text: str) -> IdKind | None:
+        """None: not ours. Any text may be asked about."""
+        if len(text) != _SIZE * 2:
+            return None
+        try:
+            raw = bytes.fromhex(text)
+            kind = IdKind(raw[0])
+        except (ValueError, IndexError):
+            return None
+        body, tag = raw[:-_PART], raw[-_PART:]
+        keys = self._keys.get(raw[1], [])
+        sealed = any(hmac.compare_digest(_tag(key, body), tag) for key in keys)
+        return kind if sealed and raw.hex() == text else None
+
+    def seal(self, message: bytes) -> bytes:
+        return hmac.digest(self._seals[0], message, "sha256")
+
+    def is_sealed(self, message: bytes, seal: bytes) -> bool:
+        return any(hmac.compare_digest(hmac.digest(key, message, "sha256"), seal) for key in self._seals)
+
+    def _write(self, kind: IdKind, version: int, payload: bytes) -> str:
+        body = bytes((kind.value, version)) + payload
+        return (body + _tag(self._keys[version][0], body)).hex()
+
+
+def _tag(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, body, "sha256")[:_PART]
+
+
+def _derive(secret: bytes, purpose: bytes) -> bytes:
+    return hmac.digest(secret, b"ochn " + purpose, "sha256")
+
+
+def _version(secret: bytes) -> int:
+    """From the secret itself, not from its place in the settings, so that it stays when another moves in front."""
+    return 1 + hashlib.sha256(b"ochn version " + secret).digest()[0] % 255
+
+
+def build_identity(settings: IdentitySettings, ids: IdSource, logger: Logger) -> Identity:
+    """Settings without a secret are the `dev` profile's: nothing else passes validation."""
+    if settings.secret is None:
+        logger.warning("identity.development_secret", hint="set identity.secret before anybody else can reach this")
+    secret = settings.secret.get_secret_value().encode() if settings.secret else _DEVELOPMENT_SECRET
+    person = (
+        settings.person_secret.get_secret_value().encode() if settings.person_secret else _derive(secret, b"person")
+    )
+    return Identity(secret, [each.get_secret_value().encode() for each in settings.previous_secrets], person, ids)

@@ -1,0 +1,150 @@
+"""Fields to Event and verdict: pure but for the ids it is given the source of."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from base.reasons import Quarantine, Warned
+from collector.calls import Call
+from collector.checks import check, send_kind
+from collector.fields import canonical_names, fold_lead, straighten
+from collector.identity import Identity
+from collector.keys import AppKey
+from collector.moments import moments
+from collector.person import normal_email
+from collector.remarks import Remark, reasons_of
+from collector.visitor import Visitor, find_visitor, read_id
+from eventlog.event import Event
+
+_BY_CONTENT: Final = frozenset({"send", "sensors", "geo"})
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What all events of one request share. `received` in seconds since the epoch."""
+
+    key: AppKey
+    door: str
+    received: float
+    receivedtime: str
+    cookies: Mapping[str, str]
+    consent: str | None = None
+    originverdict: str | None = None
+    clientaddress: str | None = None
+    useragent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One event as it was sent. `faults`: why its fields can't be kept; `source`: its body, or its part of a batch."""
+
+    call: Call
+    id: str
+    fields: Mapping[str, Any]
+    source: Any
+    faults: tuple[Remark, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
+    def raw(self) -> bytes:
+        """The bytes as they came; of a batch's event the JSON that holds all of it, what is no Unicode escaped."""
+        return self.source if isinstance(self.source, bytes) else json.dumps(self.source).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An Event ready for the log, what there is to say about it, and what an init is answered."""
+
+    event: Event
+    remarks: tuple[Remark, ...]
+    answer: Mapping[str, str]
+
+    @property
+    def reasons(self) -> tuple[Quarantine, ...]:
+        return reasons_of(self.remarks)
+
+
+def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int) -> Verdict:
+    call, key = sent.call, envelope.key
+    data = fold_lead(sent.fields) if call.kind == "register" else canonical_names(sent.fields)
+    remarks = [*sent.faults, *sent.remarks, *_about_key(call, envelope)]
+    if not sent.faults:
+        remarks += straighten(data)
+    kind = kind_by_content(call, data)
+    if kind != call.kind:
+        remarks.append(Remark(Warned.REROUTED, envelope.door))
+    visitor = find_visitor(call, data, envelope.cookies, identity, key.tenant)
+    name = send_kind(data) if kind == "send" else kind
+    if not sent.faults:
+        remarks += visitor.remarks
+        remarks += check(name, data, most_sensors)
+        remarks += _about_email(data)
+    event, bad_time = _event(sent, envelope, visitor, f"ochn.{call.surface}.{name}", data, rerouted=kind != call.kind)
+    if bad_time:
+        remarks.append(Remark(Warned.BAD_CLIENT_TIME, "ts, sentAt"))
+    return Verdict(event, tuple(remarks), visitor.answer or {})
+
+
+def kind_by_content(call: Call, data: Mapping[str, Any]) -> str:
+    """Mobile bodies come to each other's doors, from the vendor's own samples: what they hold says what they are."""
+    if call.surface == "web" or call.kind not in _BY_CONTENT:
+        return call.kind
+    is_send = "actionType" in data or "requestType" in data
+    if is_send and call.kind == "send":
+        return "send"
+    if "sensors" in data:
+        return "sensors"
+    if "lat" in data and "lon" in data:
+        return "geo"
+    return "send" if is_send else call.kind
+
+
+def _about_key(call: Call, envelope: Envelope) -> list[Remark]:
+    remarks = []
+    if call.surface not in envelope.key.surfaces:
+        remarks.append(Remark(Quarantine.WRONG_SURFACE, envelope.door))
+    if envelope.originverdict == "denied":
+        remarks.append(Remark(Quarantine.WRONG_ORIGIN))
+    return remarks
+
+
+def _about_email(data: Mapping[str, Any]) -> list[Remark]:
+    email = data.get("email")
+    return [Remark(Warned.BAD_EMAIL, "email")] if email and not normal_email(email) else []
+
+
+def _event(
+    sent: Sent, envelope: Envelope, visitor: Visitor, name: str, data: dict[str, Any], *, rerouted: bool
+) -> tuple[Event, bool]:
+    """The event, and whether its client time was bad: then what came as time stays in the data."""
+    when = moments(data.get("ts"), data.get("sentAt"), envelope.received, envelope.receivedtime)
+    for field, read in (("ts", when.client), ("sentAt", when.sent)):
+        if read is not None or data.get(field, "") in (None, ""):
+            data.pop(field, None)
+    clienteventid = read_id(data.get("eid")) or None
+    if clienteventid is not None:
+        del data["eid"]
+    event = Event(
+        id=sent.id,
+        type=name,
+        subject=visitor.subject or sent.id,
+        time=when.time,
+        receivedtime=envelope.receivedtime,
+        tenant=envelope.key.tenant,
+        appkeyname=envelope.key.name,
+        door=envelope.door,
+        data={} if sent.faults else data,
+        data_base64=base64.b64encode(sent.raw()).decode() if sent.faults else None,
+        person=visitor.person,
+        clienteventid=clienteventid,
+        clienttime=when.client,
+        senttime=when.sent,
+        rerouted=rerouted,
+        foreignid=visitor.foreign,
+        consent=envelope.consent,
+        originverdict=envelope.originverdict,
+        clientaddress=envelope.clientaddress,
+        useragent=envelope.useragent,
+    )
+    return event, when.bad

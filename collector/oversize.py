@@ -1,0 +1,86 @@
+"""Events larger than the log takes: files are cut out and kept beside the event, and the rest is judged again.
+
+Pure: what is to be kept is handed out as bytes, collector/keeping.py writes them (faults.md, "Limits": a lead is never
+lost for its file).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import orjson
+
+from base.reasons import Quarantine
+from collector.judge import Sent, Verdict
+from collector.remarks import Remark, reasons_of
+from eventlog.event import MAX_BYTES
+
+_SHOWN_VALUE: Final = 1024
+_SHOWN: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`path` within the data directory."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """`encoded` is the event as the log gets it, at most MAX_BYTES; `kept` must be durable before it."""
+
+    verdict: Verdict
+    encoded: bytes
+    kept: tuple[Kept, ...] = ()
+
+
+def fit(verdict: Verdict, sent: Sent) -> Fitted:
+    verdict = _marked(verdict)
+    encoded = verdict.event.to_bytes()
+    if len(encoded) <= MAX_BYTES:
+        return Fitted(verdict, encoded)
+    kept: list[Kept] = []
+    slim = replace(verdict, event=replace(verdict.event, data=_cut(verdict.event.data, verdict.event.id, kept)))
+    encoded = slim.event.to_bytes()
+    if kept and len(encoded) <= MAX_BYTES:
+        return Fitted(slim, encoded, tuple(kept))
+    return truncate(verdict, sent.raw())
+
+
+def truncate(verdict: Verdict, raw: bytes) -> Fitted:
+    """Quarantined with what is small of its data; the whole body stands in the oversize store under the event's id."""
+    remarks = (*verdict.remarks, Remark(Quarantine.EVENT_TOO_LARGE))
+    event = replace(verdict.event, data=dict(_small(verdict.event.data)), data_base64=None)
+    verdict = _marked(replace(verdict, event=event, remarks=remarks))
+    return Fitted(verdict, verdict.event.to_bytes(), (Kept(f"oversize/{event.id}", raw),))
+
+
+def _marked(verdict: Verdict) -> Verdict:
+    reasons = reasons_of(verdict.remarks)
+    if not reasons:
+        return verdict
+    return replace(verdict, event=replace(verdict.event, quarantinereasons=",".join(reasons)))
+
+
+def _cut(value: Any, event_id: str, kept: list[Kept]) -> Any:
+    """A file, {name, type, data}, keeps its name and gets `file` for `data`: there the text of `data` stands as it
+    came, `bytes` long."""
+    if isinstance(value, dict):
+        if isinstance(value.get("data"), str) and ("name" in value or "type" in value):
+            content = value["data"].encode()
+            kept.append(Kept(f"files/{event_id}/{len(kept)}", content))
+            rest = {name: item for name, item in value.items() if name != "data"}
+            return {**rest, "bytes": len(content), "file": f"{event_id}/{len(kept) - 1}"}
+        return {name: _cut(item, event_id, kept) for name, item in value.items()}
+    return [_cut(item, event_id, kept) for item in value] if isinstance(value, list) else value
+
+
+def _small(data: Any) -> Iterator[tuple[str, Any]]:
+    left = _SHOWN
+    for name, value in data.items():
+        size = len(orjson.dumps({name: value}))
+        if size <= _SHOWN_VALUE and size <= left:
+            left -= size
+            yield name, value

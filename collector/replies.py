@@ -1,0 +1,146 @@
+"""Decisions and refusals to answers, byte for byte as contracts.md, section 1, has them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from base.reasons import Refusal
+from collector.arrival import HeaderList, Reply
+from collector.cors import origin_headers
+from collector.decide import Decision
+from collector.identity import Identity
+from collector.judge import Verdict
+from collector.lead_cookie import COOKIE as LEAD_COOKIE
+from collector.lead_cookie import open_lead, seal_lead
+from collector.oversize import Fitted
+from collector.visitor import COOKIE as VISITOR_COOKIE
+
+RETRY_AFTER: Final = ("retry-after", "2")
+
+STATUS: Final = {
+    Refusal.UNREADABLE_BODY: 400,
+    Refusal.UNKNOWN_KEY: 403,
+    Refusal.NOT_FOUND: 404,
+    Refusal.WRONG_METHOD: 405,
+    Refusal.TOO_LARGE: 413,
+    Refusal.UNSUPPORTED_MEDIA: 415,
+    Refusal.SLOW_REQUEST: 408,
+    Refusal.RATE: 429,
+    Refusal.OVERLOADED: 503,
+    Refusal.NOT_DURABLE: 503,
+    Refusal.DRAINING: 503,
+    Refusal.NOT_PASSED_THROUGH: 404,
+    Refusal.CLIENT_GONE: 499,
+}
+_WHAT_TO_DO: Final = {
+    Refusal.UNREADABLE_BODY: "The body can't be read: send a form or a JSON object, as its Content-Type says.",
+    Refusal.UNKNOWN_KEY: "Send your app key as `appkey` in the body or as the header `appKey`.",
+    Refusal.NOT_FOUND: "Nothing is served at this path: see the tracking calls under /jsapi and /mobileapi.",
+    Refusal.WRONG_METHOD: "Send this call with POST or PUT.",
+    Refusal.TOO_LARGE: "The request is too large: send less in one call.",
+    Refusal.UNSUPPORTED_MEDIA: "Send application/x-www-form-urlencoded, application/json or multipart/form-data.",
+    Refusal.SLOW_REQUEST: "The request took too long to arrive: send it again.",
+    Refusal.RATE: "Too many requests: wait as Retry-After says and send it again.",
+    Refusal.OVERLOADED: "Too much is under way: wait as Retry-After says and send it again.",
+    Refusal.NOT_DURABLE: "It could not be stored: wait as Retry-After says and send it again.",
+    Refusal.DRAINING: "This server is stopping: send it again.",
+    Refusal.NOT_PASSED_THROUGH: "Ad serving is the vendor's: no upstream is configured to pass this call on to.",
+    Refusal.CLIENT_GONE: "The connection ended before the request did.",
+}
+_ANSWERS: Final[dict[tuple[str, str], Mapping[str, Any]]] = {
+    ("web", "init"): {"status": "ok", "success": True},
+    ("web", "send"): {},
+    ("web", "register"): {"status": "ok", "message": "Thank you, we have received your details."},
+    ("mobile", "init"): {"status": "ok", "success": True},
+    ("mobile", "send"): {"success": True, "message": "Track saved"},
+    ("mobile", "sensors"): {"success": True},
+    ("mobile", "geo"): {"success": True},
+}
+
+
+def refusal_reply(refusal: Refusal, message: str = "", headers: HeaderList = ()) -> Reply:
+    status = STATUS[refusal]
+    body = {
+        "status": "error",
+        "success": False,
+        "message": message or _WHAT_TO_DO[refusal],
+        "reason": refusal,
+    }
+    retry = (RETRY_AFTER,) if status in (429, 503) else ()
+    return Reply(status, orjson.dumps(body), (*headers, *retry))
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """`cookie_seconds` 0: no cookies; `warnings`: answers say in sentences what the page's author should mend."""
+
+    identity: Identity
+    cookie_seconds: int
+    warnings: bool
+
+    def one(self, decision: Decision, fitted: Fitted) -> Reply:
+        """`fitted` is durable."""
+        verdict = fitted.verdict
+        body = {**_ANSWERS[decision.call.surface, decision.call.kind], **verdict.answer, **self._warnings(verdict)}
+        headers = (
+            ("x-event-id", verdict.event.id),
+            ("x-event-status", status_of(verdict)),
+            *_cors(decision),
+            *self._cookies(decision, verdict),
+        )
+        return Reply(200, orjson.dumps(body), headers)
+
+    def many(self, decision: Decision, judged: Sequence[Fitted], durable: Sequence[bool]) -> Reply:
+        """A verdict each, in the order they came; `retry`: this one is not stored, send it again."""
+        results = [self._result(fitted.verdict, stored) for fitted, stored in zip(judged, durable, strict=True)]
+        return Reply(200, orjson.dumps({"status": "ok", "success": True, "results": results}), _cors(decision))
+
+    def own_lead(self, decision: Decision) -> Reply:
+        """What this browser registered itself, unless the page asks for somebody else's e-mail."""
+        envelope = decision.envelope
+        lead = open_lead(envelope.cookies.get(LEAD_COOKIE, ""), envelope.key.tenant, self.identity)
+        asked = decision.fields.get("email")
+        if envelope.originverdict == "denied" or (asked and asked != lead.get("userEmail")):
+            lead = {}
+        return Reply(200, orjson.dumps({"status": "ok", "data": lead}), _cors(decision))
+
+    def _result(self, verdict: Verdict, stored: bool) -> dict[str, Any]:
+        eid = verdict.event.clienteventid
+        result: dict[str, Any] = {"eid": eid} if eid else {}
+        result["id"] = verdict.event.id
+        if not stored:
+            return {**result, "status": "retry"}
+        if verdict.reasons:
+            result |= {"status": "quarantined", "reason": ",".join(verdict.reasons)}
+        else:
+            result["status"] = "accepted"
+        return {**result, **verdict.answer, **self._warnings(verdict)}
+
+    def _warnings(self, verdict: Verdict) -> dict[str, list[str]]:
+        if not self.warnings or not verdict.remarks:
+            return {}
+        return {"warnings": [remark.sentence() for remark in verdict.remarks]}
+
+    def _cookies(self, decision: Decision, verdict: Verdict) -> Iterable[tuple[str, str]]:
+        if not self.cookie_seconds or decision.call.surface != "web" or verdict.reasons:
+            return
+        secure = "; Secure" if decision.arrival.scheme == "https" else ""
+        traits = f"Path=/; Max-Age={self.cookie_seconds}; SameSite=Lax{secure}"
+        if decision.call.kind == "init":
+            # The page's script reads it: no HttpOnly.
+            yield "set-cookie", f"{VISITOR_COOKIE}={quote(verdict.event.subject, safe='')}; {traits}"
+        if decision.call.kind == "register":
+            sealed = seal_lead(verdict.event.data["lead"], decision.key.tenant, self.identity)
+            if sealed:
+                yield "set-cookie", f"{LEAD_COOKIE}={sealed}; {traits}; HttpOnly"
+
+
+def status_of(verdict: Verdict) -> str:
+    return f"quarantined; reason={','.join(verdict.reasons)}" if verdict.reasons else "accepted"
+
+
+def _cors(decision: Decision) -> HeaderList:
+    return origin_headers(decision.arrival.headers.get("origin"), decision.key)
