@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.implementations import pytest_terminal_summary  # noqa: F401 - a hook
 from tests.support.kafka import Kafka, KafkaServer
 from tests.support.shared_kafka import shared_kafka
 from tests.system.scale import FULL, SHORT, Scale
