@@ -58,6 +58,16 @@ class Topics:
         """The consumer group of a destination: each reads at its own pace."""
         return f"{self.prefix}.{destination}"
 
+    @property
+    def spool(self) -> Topic:
+        """Embedded only: what waits for Kafka."""
+        return Topic(f"{self.prefix}.spool")
+
+    @property
+    def oversize(self) -> Topic:
+        """Embedded only: what Kafka refuses for its size."""
+        return Topic(f"{self.prefix}.oversize")
+
     def all(self, destinations: tuple[str, ...]) -> tuple[Topic, ...]:
         fixed = (self.events, self.quarantine, self.dead_letters, self.parked, self.receipts, self.ledger, self.erased)
         return (*fixed, *(self.facts(name) for name in destinations))

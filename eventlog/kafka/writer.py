@@ -11,6 +11,8 @@ from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
 
 from base.logs import Logger
 from base.metrics import LogMetrics
@@ -109,9 +111,7 @@ class KafkaWriter:
         taken = lane.take(batch)
         begun = self._loop.time()
         try:
-            async with asyncio.timeout(self._timeout):
-                sent = await producer.send_batch(batch, lane.topic, partition=lane.partition)
-                done = await sent
+            done = await self._acknowledged(producer, batch, lane)
         except asyncio.CancelledError:
             self._settle_all(taken, self._connection.away("it did not acknowledge in time"))
             raise
@@ -125,6 +125,15 @@ class KafkaWriter:
             for index, (record, settled) in enumerate(taken):
                 offset = done.offset + index if known else -1
                 self._settle(record, settled, Position(lane.topic, lane.partition, offset))
+
+    async def _acknowledged(self, producer: AIOKafkaProducer, batch: BatchBuilder, lane: Lane) -> RecordMetadata:
+        async with asyncio.timeout(self._timeout):
+            sent = await producer.send_batch(batch, lane.topic, partition=lane.partition)
+        sent.add_done_callback(lambda late: late.cancelled() or late.exception())  # also when nobody waits any more
+        await asyncio.wait({sent}, timeout=self._timeout)
+        if not sent.done():
+            raise TimeoutError
+        return sent.result()
 
     def _verdict(self, error: Exception, taken: Sequence[tuple[Record, Settled]]) -> AppendError:
         """The brokers refuse a whole batch for its size. Alone in it, a record is too large; else the topic's limit

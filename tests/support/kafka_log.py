@@ -1,0 +1,61 @@
+"""A KafkaLog for one test: topics of its own, settings that make a test short."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from prometheus_client import CollectorRegistry
+
+from base.clock import SystemClock
+from base.logs import quiet_logger
+from base.metrics import LogMetrics, log_metrics
+from eventlog.kafka import KafkaLog
+from eventlog.log import Assigned, Batch, Item, LogReader, Record, StoredRecord
+from eventlog.settings import KafkaSettings
+from eventlog.topics import Topic
+
+
+def a_log(bootstrap: str, data_dir: Path, *topics: Topic, request_timeout: float = 2.0, **settings: object) -> KafkaLog:
+    kafka = KafkaSettings.model_validate({"bootstrap": bootstrap, "request_timeout": request_timeout, **settings})
+    return KafkaLog(kafka, data_dir, topics, clock=SystemClock(), metrics=metrics(), logger=quiet_logger())
+
+
+def metrics() -> LogMetrics:
+    return log_metrics(CollectorRegistry())
+
+
+def a_topic(*, as_events: bool = True) -> Topic:
+    return Topic(f"test-{uuid4()}", as_events=as_events)
+
+
+def records(topic: Topic, numbers: Sequence[int], keys: int = 20) -> list[Record]:
+    """The value tells the number, so that what comes out can be told from what went in."""
+    return [Record(topic.name, b"key-%d" % (number % keys), b"%d" % number, time.time()) for number in numbers]
+
+
+async def until(reader: LogReader, kind: type[Item], seconds: float = 30.0) -> Item:
+    """The next item of a kind; what comes before it is passed over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        item = await reader.next(0 if kind is not Batch else 500, 0.5)
+        if isinstance(item, kind):
+            return item
+    raise TimeoutError(f"no {kind.__name__} within {seconds:.0f} s")
+
+
+async def read_all(reader: LogReader, count: int, seconds: float = 30.0) -> list[StoredRecord]:
+    """`count` records, each batch committed; fewer when no more come."""
+    found: list[StoredRecord] = []
+    deadline = time.monotonic() + seconds
+    while len(found) < count and time.monotonic() < deadline:
+        item = await reader.next(500, 0.5)
+        if isinstance(item, Batch):
+            found += item.records
+            await reader.commit(item.partition, item.next_offset)
+    return found
+
+
+def assigned(item: Item) -> Assigned:
+    assert isinstance(item, Assigned)
+    return item
