@@ -44,7 +44,6 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             log_config=None,
-            log_level="error",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, round(drain_seconds)),
             backlog=BACKLOG,

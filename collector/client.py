@@ -1,37 +1,43 @@
-"""Whose address a request came from, when proxies stand between."""
+"""Where a request came from, and how, when proxies stand between."""
 
 import ipaddress
 from collections.abc import Sequence
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def parse_networks(values: Sequence[str]) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(value, strict=False) for value in values)
+class Proxies:
+    """What the trusted ones say of the visitor is believed; what anybody else says is not."""
 
+    def __init__(self, trusted: Sequence[str]) -> None:
+        self._networks = tuple(ipaddress.ip_network(value, strict=False) for value in trusted)
 
-def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
-    """The nearest address that is no proxy of ours: X-Forwarded-For read from the right, as far as it can be trusted.
+    def client(self, peer: str, forwarded_for: str | None) -> str:
+        """The nearest address that is no proxy of ours: X-Forwarded-For read from the right, as far as it is trusted.
 
-    What stands left of that anybody may have written. Something that is no address ends the walk.
-    """
-    if not trusted or not forwarded_for:
-        return peer.removeprefix("::ffff:")
-    current = _parse(peer)
-    if current is None:
-        return peer
-    hops = forwarded_for.split(",")
-    while hops and _is_in(current, trusted):
-        hop = _parse(hops.pop())
-        if hop is None:
-            break
-        current = hop
-    return str(current)
+        What stands left of that anybody may have written. Something that is no address ends the walk.
+        """
+        current = _parse(peer) if self._networks and forwarded_for else None
+        if current is None or forwarded_for is None:
+            return peer.removeprefix("::ffff:")
+        hops = forwarded_for.split(",")
+        while hops and self._trusts(current):
+            hop = _parse(hops.pop())
+            if hop is None:
+                break
+            current = hop
+        return str(current)
 
+    def scheme(self, peer: str, own: str, forwarded_proto: str | None) -> str:
+        """`https` or `http` as the visitor saw it; `own` is that of the last hop, to us."""
+        address = _parse(peer) if self._networks and forwarded_proto else None
+        if address is None or forwarded_proto is None or not self._trusts(address):
+            return own
+        said = forwarded_proto.split(",")[0].strip().lower()
+        return said if said in ("http", "https") else own
 
-def _is_in(address: Address, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks)
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
 
 
 def _parse(text: str) -> Address | None:

@@ -13,7 +13,7 @@ from base.metrics import CollectorMetrics
 from base.reasons import Refusal
 from collector.arrival import Arrival, Reply, Respond
 from collector.body import BodyTooLarge, ClientGone, Incoming
-from collector.client import client_address, parse_networks
+from collector.client import Proxies
 from collector.cors import preflight
 from collector.keys import Keys
 from collector.routes import TRACKING_METHODS, TrackingRoute, body_limit, find_tracking, is_ad_serving
@@ -28,9 +28,7 @@ LIFTED: Final = frozenset(
         b"content-type",
         b"cookie",
         b"dnt",
-        b"host",
         b"origin",
-        b"referer",
         b"sec-gpc",
         b"user-agent",
         b"x-forwarded-for",
@@ -66,7 +64,7 @@ class Door:
         self._intake = intake
         self._keys = keys
         self._limits = settings.limits
-        self._trusted = parse_networks(settings.trusted_proxies)
+        self._proxies = Proxies(settings.trusted_proxies)
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
@@ -89,7 +87,6 @@ class Door:
 
     async def _reply(self, scope: Scope, incoming: Incoming, route: TrackingRoute | None) -> Reply:
         received = self._clock.now()
-        event_id = self._ids.event_id(received)
         headers = _lift(scope)
         try:
             async with asyncio.timeout(self._limits.body_seconds):
@@ -100,18 +97,21 @@ class Door:
             return self._closing(Refusal.SLOW_REQUEST)
         if route is None or scope["method"] not in ("POST", "PUT"):
             return self._untracked(scope, route, headers)
-        client = self._client(scope, headers)
-        arrival = Arrival(
+        return await self._taken(self._arrival(scope, headers, body, received))
+
+    def _arrival(self, scope: Scope, headers: dict[str, str], body: bytes, received: float) -> Arrival:
+        peer = scope["client"][0] if scope.get("client") else ""
+        return Arrival(
             method=scope["method"],
             path=scope["path"],
             headers=headers,
             body=body,
-            client=client,
+            client=self._proxies.client(peer, headers.get("x-forwarded-for")),
             received=received,
-            event_id=event_id,
+            event_id=self._ids.event_id(received),
             query=scope["query_string"].decode("latin-1"),
+            scheme=self._proxies.scheme(peer, scope["scheme"], headers.get("x-forwarded-proto")),
         )
-        return await self._taken(arrival)
 
     async def _taken(self, arrival: Arrival) -> Reply:
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -137,10 +137,6 @@ class Door:
 
     def _closing(self, reason: Refusal) -> Reply:
         return replace(self._intake.refuse(reason), close=True)
-
-    def _client(self, scope: Scope, headers: dict[str, str]) -> str:
-        peer = scope.get("client")
-        return client_address(peer[0] if peer else "", headers.get("x-forwarded-for", ""), self._trusted)
 
 
 def _lift(scope: Scope) -> dict[str, str]:

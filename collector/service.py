@@ -1,6 +1,7 @@
 """Builds a collector from its settings, and runs it until a signal ends it."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -98,6 +99,7 @@ async def run_worker(
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every request that is not HTTP
     async with open_collector(settings, environ, name, draining=ending.is_set) as collector, AsyncExitStack() as stack:
         if admin:
             default_port = beside(listening.getsockname()[1])

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.client import client_address, parse_networks
+from collector.client import Proxies
 
-TRUSTED = parse_networks(("10.0.0.0/8", "192.0.2.1", "fd00::/8"))
+TRUSTED = Proxies(("10.0.0.0/8", "192.0.2.1", "fd00::/8"))
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,28 @@ TRUSTED = parse_networks(("10.0.0.0/8", "192.0.2.1", "fd00::/8"))
     ],
 )
 def test_the_nearest_stranger(peer: str, forwarded_for: str, client: str) -> None:
-    assert client_address(peer, forwarded_for, TRUSTED) == client
+    assert TRUSTED.client(peer, forwarded_for) == client
 
 
 @given(st.ip_addresses(), st.text())
 def test_without_trusted_proxies_the_header_says_nothing(peer: ipaddress.IPv4Address, header: str) -> None:
-    assert client_address(str(peer), header, ()) == client_address(str(peer), "", ())
+    assert Proxies(()).client(str(peer), header) == Proxies(()).client(str(peer), None)
 
 
 @given(st.text())
 def test_what_a_trusted_proxy_sends_is_an_address_or_passed_over(header: str) -> None:
-    ipaddress.ip_address(client_address("10.0.0.1", header, TRUSTED))
+    ipaddress.ip_address(TRUSTED.client("10.0.0.1", header))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded_proto", "scheme"),
+    [
+        ("10.0.0.1", "https", "https"),
+        ("10.0.0.1", "HTTPS, http", "https"),
+        ("10.0.0.1", "gopher", "http"),
+        ("10.0.0.1", None, "http"),
+        ("203.0.113.5", "https", "http"),
+    ],
+)
+def test_the_scheme_that_the_visitor_saw(peer: str, forwarded_proto: str | None, scheme: str) -> None:
+    assert TRUSTED.scheme(peer, "http", forwarded_proto) == scheme

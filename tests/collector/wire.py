@@ -85,5 +85,5 @@ async def read_answer(reader: asyncio.StreamReader, *, head: bool = False) -> An
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in the server, which tells nobody
+        while not condition():
             await asyncio.sleep(0.01)
