@@ -1,0 +1,125 @@
+"""Which events go out together. A visitor is busy while a unit holds one of theirs: then their later events wait here.
+
+That is the whole of order per visitor: events leave in the order they came, and no visitor is in two units at a time.
+"""
+
+from collections import deque
+from typing import Protocol
+
+from forwarder.destinations.base import BatchPolicy
+from forwarder.work import Work
+
+LANE_EVENTS = 32  # of one visitor in a unit: later ones can be planned again soon, others should get their turn
+
+
+class Queue(Protocol):
+    """Pure: `now` is monotonic seconds. `take` makes its visitors busy until `release`."""
+
+    def add(self, work: Work) -> None: ...
+
+    def take(self, now: float) -> list[Work]: ...
+
+    def claim(self, subject: str) -> bool:
+        """Makes a visitor busy who is not; False when they are."""
+        ...
+
+    def release(self, subjects: frozenset[str]) -> None: ...
+
+    def due(self, now: float) -> float | None:
+        """Seconds until `take` may give what it does not give now, unless something is added or released."""
+        ...
+
+
+class Lanes:
+    """For destinations that take one event a call: a unit is the next events of one visitor."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, deque[Work]] = {}
+        self._ready: deque[str] = deque()
+        self._busy: set[str] = set()
+
+    def add(self, work: Work) -> None:
+        lane = self._lanes.get(work.subject)
+        if lane is None:
+            lane = self._lanes[work.subject] = deque()
+            if work.subject not in self._busy:
+                self._ready.append(work.subject)
+        lane.append(work)
+
+    def take(self, now: float) -> list[Work]:  # noqa: ARG002 - a lane never waits for company
+        while self._ready:
+            subject = self._ready.popleft()
+            lane = self._lanes.get(subject)
+            if lane is None or subject in self._busy:
+                continue  # claimed since: release made it ready again, or will
+            works = [lane.popleft() for _ in range(min(LANE_EVENTS, len(lane)))]
+            if not lane:
+                del self._lanes[subject]
+            self._busy.add(subject)
+            return works
+        return []
+
+    def claim(self, subject: str) -> bool:
+        free = subject not in self._busy
+        self._busy.add(subject)
+        return free
+
+    def release(self, subjects: frozenset[str]) -> None:
+        self._busy -= subjects
+        self._ready.extend(subject for subject in subjects if subject in self._lanes)
+
+    def due(self, now: float) -> float | None:  # noqa: ARG002 - as take
+        return None
+
+
+class Batcher:
+    """A batch is full at the policy's events or bytes, and goes anyway when its oldest has waited for its age."""
+
+    def __init__(self, policy: BatchPolicy) -> None:
+        self._policy = policy
+        self._waiting: deque[Work] = deque()
+        self._busy: set[str] = set()
+
+    def add(self, work: Work) -> None:
+        self._waiting.append(work)
+
+    def take(self, now: float) -> list[Work]:
+        works, full = self._next()
+        if not works or not (full or now - works[0].taken >= self._policy.age):
+            return []
+        chosen = set(map(id, works))
+        self._waiting = deque(work for work in self._waiting if id(work) not in chosen)
+        self._busy.update(work.subject for work in works)
+        return works
+
+    def _next(self) -> tuple[list[Work], bool]:
+        """The free visitors' events in order, up to the limits, and whether a limit was met. One event that is larger
+        than the limit goes alone."""
+        works: list[Work] = []
+        size = 0
+        for work in self._waiting:
+            if work.subject in self._busy:
+                continue
+            if works and size + work.size > self._policy.bytes:
+                return works, True
+            works.append(work)
+            size += work.size
+            if len(works) == self._policy.events:
+                return works, True
+        return works, size >= self._policy.bytes
+
+    def claim(self, subject: str) -> bool:
+        free = subject not in self._busy
+        self._busy.add(subject)
+        return free
+
+    def release(self, subjects: frozenset[str]) -> None:
+        self._busy -= subjects
+
+    def due(self, now: float) -> float | None:
+        oldest = next((work for work in self._waiting if work.subject not in self._busy), None)
+        return None if oldest is None else max(0.0, oldest.taken + self._policy.age - now)
+
+
+def build_queue(policy: BatchPolicy) -> Queue:
+    return Lanes() if policy.events == 1 else Batcher(policy)

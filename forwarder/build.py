@@ -1,0 +1,207 @@
+"""Puts one destination's parts together. Everything from outside comes as an argument."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from base.clock import Clock
+from base.ids import IdSource
+from base.logs import Logger
+from base.metrics import ForwarderMetrics
+from eventlog.log import LogScanner, LogWriter
+from eventlog.topics import Topics
+from forwarder.batching import build_queue
+from forwarder.breaker import Breaker
+from forwarder.calls import Calls
+from forwarder.dead_letters import DeadLetters
+from forwarder.destinations.base import Destination
+from forwarder.destinations.settings import DestinationSettings
+from forwarder.durable import Durable
+from forwarder.engine import Engine
+from forwarder.facts import FactStore
+from forwarder.ledger import Ledger
+from forwarder.parking import Parking
+from forwarder.relay import Bounds, Relay
+from forwarder.retry import RetryPolicy
+from forwarder.rounds import Rounds
+from forwarder.secrets import Cutter, secret_values
+from forwarder.settings import ForwarderSettings
+from forwarder.settlement import Settlement
+from forwarder.status import Status
+from forwarder.store import Store
+from forwarder.transport import Transport
+from forwarder.watch import Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all destinations share."""
+
+    settings: ForwarderSettings
+    data_dir: Path
+    topics: Topics
+    writer: LogWriter
+    scanner: LogScanner
+    clock: Clock
+    ids: IdSource
+    metrics: ForwarderMetrics
+    log: Logger
+    events_logged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A destination, what the settings say of every destination, and its way out."""
+
+    destination: Destination
+    options: DestinationSettings
+    open_transport: Callable[[], Transport]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One destination's running parts. Store and transport are closed by who built this."""
+
+    relay: Relay
+    watch: Watch
+    store: Store
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What outlives a crash, and what is known until the next."""
+
+    store: Store
+    facts: FactStore
+    parking: Parking
+    letters: DeadLetters
+    ledger: Ledger
+    breaker: Breaker
+    status: Status
+
+
+def build_delivery(target: Target, status: Status, around: Surroundings) -> Delivery:
+    around = replace(around, log=around.log.bind(destination=target.destination.name))
+    kept = _keep(target, status, around)
+    transport = target.open_transport()
+    engine = _engine(target, transport, kept, around)
+    return Delivery(
+        relay=_relay(target.destination, kept, engine, around),
+        watch=_watch(kept, engine, around),
+        store=kept.store,
+        transport=transport,
+    )
+
+
+def _policy(settings: ForwarderSettings) -> RetryPolicy:
+    return RetryPolicy(settings.first_retry, settings.longest_retry)
+
+
+def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
+    name, clock, topics, settings = target.destination.name, around.clock, around.topics, around.settings
+    durable = Durable(around.writer, _policy(settings), clock, around.ids, around.log)
+    store = Store(around.data_dir / "forwarder" / f"{name}.db", clock, around.log)
+    facts = FactStore(topics.facts(name).name, store, durable, around.scanner, clock)
+    parking = Parking(
+        destination=name,
+        topic=topics.parked.name,
+        store=store,
+        durable=durable,
+        scanner=around.scanner,
+        clock=clock,
+        slow=settings.park_after,
+        longest=settings.parked_hours * 3600,
+    )
+    letters = DeadLetters(
+        destination=name,
+        topic=topics.dead_letters.name,
+        durable=durable,
+        cutter=Cutter(secret_values(target.options), facts.secret_values),
+        clock=clock,
+        log=around.log,
+    )
+    ledger = Ledger(name, topics.receipts.name, durable, clock)
+    breaker = Breaker(_policy(settings), settings.same_refusals)
+    return _Kept(
+        store=store, facts=facts, parking=parking, letters=letters, ledger=ledger, breaker=breaker, status=status
+    )
+
+
+def _engine(target: Target, transport: Transport, kept: _Kept, around: Surroundings) -> Engine:
+    destination, options = target.destination, target.options
+    settlement = Settlement(
+        ledger=kept.ledger,
+        dead_letters=kept.letters,
+        parking=kept.parking,
+        status=kept.status,
+        metrics=around.metrics,
+        log=around.log,
+        events_logged=around.events_logged,
+    )
+    calls = Calls(
+        destination=destination,
+        transport=transport,
+        facts=kept.facts,
+        timeout=options.timeout,
+        side_by_side=asyncio.Semaphore(options.concurrency),
+        clock=around.clock,
+        metrics=around.metrics,
+        log=around.log,
+    )
+    rounds = Rounds(
+        destination=destination,
+        calls=calls,
+        facts=kept.facts,
+        settlement=settlement,
+        breaker=kept.breaker,
+        park_after=around.settings.park_after,
+        clock=around.clock,
+        ids=around.ids,
+        log=around.log,
+    )
+    return Engine(
+        queue=build_queue(destination.batch),
+        rounds=rounds,
+        breaker=kept.breaker,
+        facts=kept.facts,
+        parking=kept.parking,
+        settlement=settlement,
+        ledger=kept.ledger,
+        concurrency=options.concurrency,
+        clock=around.clock,
+    )
+
+
+def _relay(destination: Destination, kept: _Kept, engine: Engine, around: Surroundings) -> Relay:
+    settings = around.settings
+    unsettled = max(settings.unsettled, 2 * destination.batch.events)
+    return Relay(
+        destination=destination.name,
+        engine=engine,
+        ledger=kept.ledger,
+        facts=kept.facts,
+        parking=kept.parking,
+        dead_letters=kept.letters,
+        bounds=Bounds(settings.batch_records, unsettled, settings.unsettled_bytes),
+        clock=around.clock,
+        metrics=around.metrics,
+        log=around.log,
+    )
+
+
+def _watch(kept: _Kept, engine: Engine, around: Surroundings) -> Watch:
+    return Watch(
+        events=around.topics.events.name,
+        status=kept.status,
+        breaker=kept.breaker,
+        engine=engine,
+        ledger=kept.ledger,
+        parking=kept.parking,
+        facts=kept.facts,
+        scanner=around.scanner,
+        metrics=around.metrics,
+        clock=around.clock,
+        log=around.log,
+    )

@@ -1,0 +1,33 @@
+"""A record that must be in the log before anything goes on: waits and tries again, never drops."""
+
+from base.clock import Clock
+from base.ids import IdSource
+from base.logs import Logger
+from eventlog.appending import append_durably
+from eventlog.errors import AppendError
+from eventlog.log import LogWriter, Record
+from forwarder.retry import RetryPolicy
+
+
+class Durable:
+    def __init__(self, writer: LogWriter, policy: RetryPolicy, clock: Clock, ids: IdSource, log: Logger) -> None:
+        self._writer = writer
+        self._policy = policy
+        self._clock = clock
+        self._ids = ids
+        self._log = log
+
+    async def put(self, record: Record) -> None:
+        """Returns once it is durable. AppendError only when the same record never can be (it is too large)."""
+        attempt = 0
+        while True:
+            try:
+                await append_durably(self._writer, [record])
+            except AppendError as error:
+                if not error.retriable:
+                    raise
+                attempt += 1
+                self._log.error("append.failed", topic=record.topic, attempt=attempt, error=str(error))
+                await self._clock.sleep(self._policy.delay(attempt, self._ids.random(4)))
+            else:
+                return

@@ -1,0 +1,213 @@
+"""Keeps a destination busy: starts units as far as its concurrency and its breaker let it, brings back those that wait.
+
+Crash-only: what goes wrong here ends the engine, and a new one begins at the committed offsets.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final
+
+from base.clock import Clock
+from base.reasons import Parked
+from forwarder.batching import Queue
+from forwarder.breaker import Breaker
+from forwarder.destinations.base import Plan, parked
+from forwarder.facts import FactStore
+from forwarder.ledger import Ledger
+from forwarder.parking import Parking
+from forwarder.rounds import Rounds, unique
+from forwarder.settlement import Settlement
+from forwarder.work import Unit, Work
+
+SLOW_LANE_SECONDS: Final = 1.0  # between two looks for parked events whose turn has come
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Engine:
+    queue: Queue
+    rounds: Rounds
+    breaker: Breaker
+    facts: FactStore
+    parking: Parking
+    settlement: Settlement
+    ledger: Ledger
+    concurrency: int
+    clock: Clock
+    _wake: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _running: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+    _failure: Exception | None = field(init=False, default=None)
+    _ending: bool = field(init=False, default=False)
+    _quiet: bool = field(init=False, default=False)
+    _order: Iterator[int] = field(init=False, default_factory=count)
+    _later: list[tuple[float, int, Unit]] = field(init=False, default_factory=list)  # a heap by when they go on
+    _slow: deque[str] = field(init=False, default_factory=deque)  # visitors whose parked events have their turn
+    _slow_at: float = field(init=False, default=0.0)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._running)
+
+    def accept(self, works: Iterable[Work]) -> None:
+        for work in works:
+            self.queue.add(work)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until `stop`; raises what a unit raised."""
+        while not self._ending:
+            if self._failure is not None:
+                raise self._failure
+            self._wake.clear()
+            self._start()
+            await self._rest()
+
+    async def stop(self, seconds: float) -> None:
+        """No new rounds; those under way may end within `seconds`. What is not settled then is read again."""
+        self._ending = True
+        self._wake.set()
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+        left = list(self._running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Nothing is under way inside: what a new partition brings may be restored."""
+        self._quiet = True
+        if self._running:
+            await asyncio.wait(self._running)
+        try:
+            yield
+        finally:
+            self._quiet = False
+            self._wake.set()
+
+    def _start(self) -> None:
+        while not self._quiet and len(self._running) < self.concurrency:
+            now = self.clock.monotonic()
+            if not self.breaker.allows(now):
+                return
+            probe = self.breaker.state != "running"
+            job = self._next(now, probe)
+            if job is None:
+                return
+            self.breaker.begin()
+            task = asyncio.create_task(self._bring(job, probe))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _next(self, now: float, probe: bool) -> Coroutine[Any, Any, None] | None:
+        if self._later and self._later[0][0] <= now:
+            return self._go_on(heapq.heappop(self._later)[2], probe)
+        if self.parking.holds_any() and now >= self._slow_at and not self._slow:
+            self._slow.extend(self.parking.due(self.ledger.partitions, self.concurrency))
+            self._slow_at = now + SLOW_LANE_SECONDS
+        while self._slow:
+            subject = self._slow.popleft()
+            if self.queue.claim(subject):
+                return self._bring_parked(subject, probe)
+        works = self.queue.take(now)
+        return self._bring_new(works, probe) if works else None
+
+    async def _bring(self, job: Coroutine[Any, Any, None], probe: bool) -> None:
+        try:
+            await job
+        except Exception as error:  # noqa: BLE001 - `run` raises it
+            self._failure = self._failure or error
+        finally:
+            if probe:
+                self.breaker.end()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+
+    def _may_go_on(self, probe: bool) -> bool:
+        return not self._ending and not self._quiet and (probe or self.breaker.state == "running")
+
+    async def _go_on(self, unit: Unit, probe: bool) -> None:
+        delay: float | None = 0.0
+        while unit.current() and self._may_go_on(probe):
+            delay = await self.rounds.go(unit)
+            if delay is not None:
+                break
+        if unit.current():
+            due = self.clock.monotonic() + (delay or 0.0)
+            heapq.heappush(self._later, (due, next(self._order), unit))
+        else:
+            self.queue.release(unit.subjects)
+
+    async def _bring_new(self, works: list[Work], probe: bool) -> None:
+        """Events of visitors that have parked ones go behind those; the others go out."""
+        unit = Unit.of(works)
+        for subject in [subject for subject in unit.subjects if self.parking.holds(subject)]:
+            behind = [work for work in works if work.subject == subject]
+            unit.leave(behind)
+            if await self._park_behind(behind):
+                await self._clear_parked(subject, probe)
+        await self._go_on(unit, probe)
+
+    async def _park_behind(self, works: list[Work]) -> bool:
+        """What these teach is stored first: it may be what the parked ones wait for. False: they change nothing, so
+        a device that will never get on costs a plan of its new event, not of all its old ones."""
+        events = unique(works)
+        plan = self.rounds.plan(events) or Plan()
+        taught = await self.facts.put(plan.facts, events)
+        behind = parked(Parked.BEHIND_PARKED)
+        await self.settlement.settle_all((work, plan.settled.get(work.event.id, behind)) for work in works)
+        return taught or len(plan.settled) < len(events)
+
+    async def _bring_parked(self, subject: str, probe: bool) -> None:
+        await self._clear_parked(subject, probe)
+        self.queue.release(frozenset([subject]))
+
+    async def _clear_parked(self, subject: str, probe: bool) -> None:
+        """Tries the visitor's parked events in order, until one fails or none gets on."""
+        while self._may_go_on(probe) and not self.parking.held_back(subject):
+            works = [work for work in self.parking.works(subject) if work.partition in self.ledger.partitions]
+            if not works or not await self._try_parked(Unit.of(works, slow=True), probe):
+                break
+        await self.parking.postpone(subject)
+
+    async def _try_parked(self, unit: Unit, probe: bool) -> bool:
+        """True: some of them are done with, and the next may be looked at."""
+        while unit.current() and self._may_go_on(probe):
+            if await self.rounds.go(unit) is not None:
+                if self.breaker.state == "running":
+                    await self.settlement.settle(unit.current()[0], parked(Parked.KEEPS_FAILING))
+                return False
+        return unit.finished > 0
+
+    async def _rest(self) -> None:
+        """Until something has changed, or is due."""
+        due = self._due()
+        if due is None:
+            await self._wake.wait()
+            return
+        waking = asyncio.create_task(self._wake.wait())
+        sleeping = asyncio.create_task(self.clock.sleep(due))
+        try:
+            await asyncio.wait((waking, sleeping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (waking, sleeping):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    def _due(self) -> float | None:
+        if self._quiet or len(self._running) >= self.concurrency:
+            return None
+        now = self.clock.monotonic()
+        if not self.breaker.allows(now):
+            return self.breaker.due(now)
+        dues = [self.queue.due(now), self._later[0][0] - now if self._later else None]
+        if self.parking.holds_any():
+            dues.append(self._slow_at - now)
+        return min((max(0.0, due) for due in dues if due is not None), default=None)

@@ -1,0 +1,165 @@
+"""What a destination has learned: read by its plans, durable before anything depends on it.
+
+A fact's owner is the visitor whose events taught it, so that its changelog record (key: the owner; value: all of the
+owner's facts) lands in the partition of those events, and compaction keeps what is known of each owner. A fact of
+another scope is owned by that scope, and known to this host alone until it restarts.
+
+The changelog comes first, then the SQLite store, then (bounded) memory: see store.py for why no kill can lose one.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from base.clock import Clock
+from eventlog.errors import AppendError
+from eventlog.event import Event
+from eventlog.log import LogScanner, Record, StoredRecord
+from forwarder.destinations.base import Fact, visitor_key
+from forwarder.durable import Durable
+from forwarder.store import GROUP, Statement, Store, catch_up, taken_in
+
+CACHED_OWNERS: Final = 20_000
+
+Doc = Mapping[str, Mapping[str, Any]]  # fact key -> value
+
+
+class FactStore:
+    """One destination's. `topic` is its changelog's name."""
+
+    def __init__(self, topic: str, store: Store, durable: Durable, scanner: LogScanner, clock: Clock) -> None:
+        self._topic = topic
+        self._store = store
+        self._durable = durable
+        self._scanner = scanner
+        self._clock = clock
+        self._cache: OrderedDict[str, Doc] = OrderedDict()
+        self._unwritten: dict[str, Doc] = {}
+        self._secrets: dict[str, tuple[Mapping[str, Any], int]] = {}
+        self._appending: set[asyncio.Future[None]] = set()
+        self.stamp = 0  # of the newest secret fact
+
+    def view(self, events: Iterable[Event]) -> "View":
+        return View(self, {visitor_key(event): event.subject for event in events})
+
+    def secret(self, key: str) -> Mapping[str, Any] | None:
+        return self._secrets[key][0] if key in self._secrets else None
+
+    def secret_values(self) -> list[str]:
+        return [text for value, _ in self._secrets.values() for text in value.values() if isinstance(text, str)]
+
+    def doc(self, owner: str) -> Doc:
+        if owner in self._unwritten:
+            return self._unwritten[owner]
+        if owner in self._cache:
+            self._cache.move_to_end(owner)
+            return self._cache[owner]
+        rows = self._store.read("SELECT doc FROM facts WHERE owner = ?", (owner,))
+        found: Doc = orjson.loads(rows[0][0]) if rows else {}
+        self._remember(owner, found)
+        return found
+
+    async def put(self, facts: Sequence[Fact], events: Iterable[Event], stamp: int | None = None) -> bool:
+        """Durable when it returns; True when anything changed. `stamp` is the store's when the call was planned: a
+        token that was refused then is not forgotten when a newer one stands here by now."""
+        changed = False
+        docs: dict[str, dict[str, Any]] = {}
+        view = self.view(events)
+        for fact in facts:
+            if fact.secret:
+                changed |= self._put_secret(fact, stamp)
+            elif view.get(fact.key) != fact.value:
+                owner = view.owner(fact.key)
+                doc = docs.setdefault(owner, dict(self.doc(owner)))
+                doc[fact.key] = fact.value
+        known = {owner: {key: value for key, value in doc.items() if value is not None} for owner, doc in docs.items()}
+        self._unwritten.update(known)  # at once: the next change of these owners builds on it
+        await asyncio.gather(*(self._write(owner, doc) for owner, doc in known.items()))
+        return changed or bool(docs)
+
+    def _put_secret(self, fact: Fact, stamp: int | None) -> bool:
+        known = self._secrets.get(fact.key)
+        if fact.value is not None:
+            self.stamp += 1
+            self._secrets[fact.key] = (fact.value, self.stamp)
+            return True
+        if known is None or (stamp is not None and known[1] > stamp):
+            return False
+        del self._secrets[fact.key]
+        return True
+
+    async def _write(self, owner: str, doc: Doc) -> None:
+        body = orjson.dumps(doc) if doc else None
+        appending = asyncio.get_running_loop().create_future()
+        self._appending.add(appending)
+        try:
+            await self._durable.put(Record(self._topic, owner.encode(), body, self._clock.now()))
+        except AppendError:
+            self._unwritten.pop(owner, None)
+            raise
+        finally:
+            self._appending.remove(appending)
+            appending.set_result(None)
+        written = self._store.write(*_statement(owner, body))
+        written.add_done_callback(lambda _: self._written(owner, doc))
+        if len(self._unwritten) > GROUP:
+            await written
+
+    def _written(self, owner: str, doc: Doc) -> None:
+        if self._unwritten.get(owner) is doc:
+            del self._unwritten[owner]
+            self._remember(owner, doc)
+
+    def _remember(self, owner: str, doc: Doc) -> None:
+        self._cache[owner] = doc
+        self._cache.move_to_end(owner)
+        if len(self._cache) > CACHED_OWNERS:
+            self._cache.popitem(last=False)
+
+    async def restore(self, partition: int) -> None:
+        """Before the first event of a partition that was just assigned: another host may have taught it since."""
+        await self._store.settled()
+        await catch_up(self._store, self._scanner, self._topic, partition, _apply)
+        self._cache.clear()
+
+    async def checkpoint(self, partitions: Iterable[int]) -> None:
+        """Notes how far the store holds the changelog, so that the next restore has little to read. Everything below
+        the bounds read here was appended before, by us: once that is settled and in the store, it can be noted."""
+        bounds = await self._scanner.bounds(self._topic)
+        if self._appending:
+            await asyncio.wait(self._appending.copy())
+        await self._store.settled()
+        for partition in partitions:
+            if partition in bounds:
+                await taken_in(self._store, self._topic, partition, bounds[partition][1])
+
+
+class View:
+    """The facts as a plan for some events sees them (forwarder.destinations.base.Facts)."""
+
+    def __init__(self, store: FactStore, visitors: Mapping[str, str]) -> None:
+        self._store = store
+        self._visitors = visitors
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        secret = self._store.secret(key)
+        return secret if secret is not None else self._store.doc(self.owner(key)).get(key)
+
+    def owner(self, key: str) -> str:
+        scope = outer = key.rpartition("/")[0]
+        while outer not in self._visitors and "/" in outer:
+            outer = outer.rpartition("/")[0]
+        return self._visitors.get(outer, scope)
+
+
+def _apply(record: StoredRecord) -> list[Statement]:
+    return [_statement(record.key.decode(), record.value)]
+
+
+def _statement(owner: str, body: bytes | None) -> Statement:
+    if body is None:
+        return "DELETE FROM facts WHERE owner = ?", (owner,)
+    return "INSERT OR REPLACE INTO facts VALUES (?, ?)", (owner, body)

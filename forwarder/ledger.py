@@ -1,0 +1,102 @@
+"""Offsets and receipts of the partitions that this process holds, and the outcomes that settle them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from base.clock import Clock
+from eventlog.log import StoredRecord
+from forwarder.destinations.base import Outcome
+from forwarder.durable import Durable
+from forwarder.offsets import Offsets
+from forwarder.receipts import Receipt, Stretch, single
+from forwarder.work import Work
+
+
+@dataclass(slots=True)
+class _Partition:
+    offsets: Offsets
+    stretch: Stretch
+    committed: int
+    works: dict[int, Work] = field(default_factory=dict)
+
+
+class Ledger:
+    """One destination's. `topic` is the receipts'."""
+
+    def __init__(self, destination: str, topic: str, durable: Durable, clock: Clock) -> None:
+        self._destination = destination
+        self._topic = topic
+        self._durable = durable
+        self._clock = clock
+        self._partitions: dict[int, _Partition] = {}
+        self.waiting = 0  # events taken and not settled
+        self.waiting_bytes = 0
+        self.uncommitted = 0  # events settled since the last commit
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        return frozenset(self._partitions)
+
+    def ends(self) -> dict[int, int]:
+        """partition -> the first offset that is not settled."""
+        return {number: partition.offsets.committable for number, partition in self._partitions.items()}
+
+    def assign(self, partition: int, start: int) -> None:
+        self.revoke(partition)
+        self._partitions[partition] = _Partition(Offsets(start), Stretch(start), start)
+
+    def revoke(self, partition: int) -> None:
+        """What is under way of it counts no more, here."""
+        gone = self._partitions.pop(partition, None)
+        for work in gone.works.values() if gone else ():
+            work.live = False
+            self._leave(work)
+
+    def take(self, partition: int, records: Sequence[StoredRecord], works: Sequence[Work], end: int) -> None:
+        """`works` are those of the records that are this destination's to settle; the others are settled by this."""
+        held = self._partitions[partition]
+        held.offsets.take((record.position.offset for record in records), end)
+        held.works.update((work.offset, work) for work in works)
+        self.waiting += len(works)
+        self.waiting_bytes += sum(work.size for work in works)
+        for record in records:
+            if record.position.offset not in held.works:
+                held.offsets.settle(record.position.offset)
+
+    def lose(self, partition: int, first: int, end: int, cause: str) -> None:
+        """A hole in the log."""
+        held = self._partitions[partition]
+        held.offsets.take((), end)
+        held.stretch.lose(first, end, cause)
+
+    async def settle(self, work: Work, outcome: Outcome) -> None:
+        held = self._partitions.get(work.partition)
+        if held is not None and held.works.get(work.offset) is work:
+            del held.works[work.offset]
+            self._leave(work)
+            self.uncommitted += 1
+            held.stretch.add(work.offset, work.event.id, outcome)
+            held.offsets.settle(work.offset)
+        elif work.live:  # parked before: its offset has been told of
+            now = self._clock.now()
+            await self._tell(single(work, outcome, self._destination, now), now)
+
+    def _leave(self, work: Work) -> None:
+        self.waiting -= 1
+        self.waiting_bytes -= work.size
+
+    async def committable(self) -> dict[int, int]:
+        """partition -> offset to commit, for those that have moved; their receipts are durable."""
+        self.uncommitted = 0
+        moved = {}
+        for number, held in list(self._partitions.items()):
+            end, now = held.offsets.committable, self._clock.now()
+            if await self._tell(held.stretch.cut(end, self._destination, number, now), now):
+                moved[number] = end
+        return {number: end for number, end in moved.items() if number in self._partitions}
+
+    async def _tell(self, receipt: Receipt | None, now: float) -> bool:
+        if receipt is None:
+            return False
+        await self._durable.put(receipt.to_record(self._topic, now))
+        return True

@@ -1,0 +1,153 @@
+"""Events that wait apart from the stream, so that no committed offset ever waits for one of them.
+
+The topic `parked` is the truth (key `<event id>:<destination>`, a tombstone ends the wait); the SQLite table is its
+index, filled again from the topic at each assignment (store.py). Counted as settled once both hold it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import orjson
+
+from base.clock import Clock
+from base.reasons import Parked
+from eventlog.event import Event
+from eventlog.log import LogScanner, Record, StoredRecord
+from forwarder.durable import Durable
+from forwarder.store import Statement, Store, catch_up
+from forwarder.work import Waiting, Work
+
+WINDOW: Final = 200  # parked events of one visitor that are planned at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedEvent:
+    """The record's JSON. `since` is seconds since the epoch; `partition` and `offset` are the event's own."""
+
+    event: Mapping[str, Any]
+    destination: str
+    reason: str
+    since: float
+    partition: int
+    offset: int
+
+    @property
+    def key(self) -> bytes:
+        return f"{self.event['id']}:{self.destination}".encode()
+
+    def to_record(self, topic: str, timestamp: float) -> Record:
+        return Record(topic, self.key, orjson.dumps(asdict(self)), timestamp)
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> "ParkedEvent":
+        known = cls.__dataclass_fields__
+        return cls(**{name: value for name, value in orjson.loads(body).items() if name in known})
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Parking:
+    """One destination's. `slow` is the pause in seconds between two tries of an event that keeps failing; `longest`
+    how long an event may wait here at all."""
+
+    destination: str
+    topic: str
+    store: Store
+    durable: Durable
+    scanner: LogScanner
+    clock: Clock
+    slow: float
+    longest: float
+
+    async def restore(self) -> None:
+        """Before the first event of a partition that was just assigned: its parked ones may be another host's so far."""
+        for part in await self.scanner.bounds(self.topic):
+            await catch_up(self.store, self.scanner, self.topic, part, self._apply)
+
+    def _apply(self, record: StoredRecord) -> list[Statement]:
+        if not record.key.endswith(f":{self.destination}".encode()):
+            return []
+        if record.value is None:
+            return [_delete(record.key)]
+        return [self._insert(record.key, ParkedEvent.from_bytes(record.value), self.clock.now())]
+
+    def _insert(self, key: bytes, parked: ParkedEvent, tried: float) -> Statement:
+        expiry = parked.since + self.longest
+        due = min(expiry, tried + self.slow) if parked.reason == Parked.KEEPS_FAILING else expiry
+        values = (parked.event["subject"], parked.partition, parked.offset, orjson.dumps(asdict(parked)))
+        return (
+            "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (key.decode(), *values, parked.reason, parked.since, due),
+        )
+
+    def holds(self, subject: str) -> bool:
+        return bool(self.store.read("SELECT 1 FROM parked WHERE subject = ? LIMIT 1", (subject,)))
+
+    def holds_any(self) -> bool:
+        return bool(self.store.read("SELECT 1 FROM parked LIMIT 1"))
+
+    def count(self) -> int:
+        found: int = self.store.read("SELECT count(*) FROM parked")[0][0]
+        return found
+
+    def held_back(self, subject: str) -> bool:
+        """The visitor's first event keeps failing and its next try is not due: what follows waits behind it."""
+        head = self.store.read(
+            "SELECT reason, due FROM parked WHERE subject = ? ORDER BY part, place LIMIT 1", (subject,)
+        )
+        return bool(head) and head[0][0] == Parked.KEEPS_FAILING and head[0][1] > self.clock.now()
+
+    def works(self, subject: str) -> list[Work]:
+        """The visitor's first parked events, in order."""
+        rows = self.store.read(
+            "SELECT doc FROM parked WHERE subject = ? ORDER BY part, place LIMIT ?", (subject, WINDOW)
+        )
+        return [_work(ParkedEvent.from_bytes(doc), len(doc), self.clock.monotonic()) for (doc,) in rows]
+
+    def due(self, partitions: Collection[int], limit: int) -> list[str]:
+        """Visitors whose turn in the slow lane has come, of these partitions."""
+        marks = ",".join("?" * len(partitions))
+        query = f"SELECT DISTINCT subject FROM parked WHERE due <= ? AND part IN ({marks}) LIMIT ?"  # noqa: S608 - marks
+        return [subject for (subject,) in self.store.read(query, (self.clock.now(), *partitions, limit))]
+
+    def expired(self, work: Work) -> bool:
+        return work.waiting is not None and self.clock.now() >= work.waiting.since + self.longest
+
+    async def park(self, work: Work, reason: Parked) -> None:
+        """Durable when it returns. One that is parked already only changes its reason."""
+        if work.waiting is not None and work.waiting.reason == reason:
+            return
+        since = self.clock.now() if work.waiting is None else work.waiting.since
+        parked = ParkedEvent(
+            event=work.event.to_dict(),
+            destination=self.destination,
+            reason=reason,
+            since=since,
+            partition=work.partition,
+            offset=work.offset,
+        )
+        await self.durable.put(parked.to_record(self.topic, self.clock.now()))
+        await self.store.write(*self._insert(parked.key, parked, self.clock.now()))
+        work.waiting = Waiting(reason, since)
+
+    async def forget(self, work: Work) -> None:
+        """It is delivered, dead or filtered: durably."""
+        key = f"{work.event.id}:{self.destination}".encode()
+        await self.durable.put(Record(self.topic, key, None, self.clock.now()))
+        await self.store.write(*_delete(key))
+
+    async def postpone(self, subject: str) -> None:
+        """Nothing more now: those of the visitor that are due are tried again after the pause."""
+        now = self.clock.now()
+        query = "UPDATE parked SET due = ? WHERE subject = ? AND due <= ?"
+        await self.store.write(query, (now + self.slow, subject, now))
+
+
+def _delete(key: bytes) -> Statement:
+    return "DELETE FROM parked WHERE key = ?", (key.decode(),)
+
+
+def _work(parked: ParkedEvent, size: int, taken: float) -> Work:
+    event = Event.from_bytes(orjson.dumps(parked.event))
+    waiting = Waiting(Parked(parked.reason), parked.since)
+    return Work(event, parked.partition, parked.offset, size, taken, waiting)

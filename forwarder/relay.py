@@ -1,0 +1,132 @@
+"""One destination's way from the log: reads its group's partitions, hands events to the engine, commits what is settled.
+
+Reads no faster than the engine settles: beyond the bound it only keeps its membership.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from base.clock import Clock
+from base.logs import Logger
+from base.metrics import ForwarderMetrics
+from eventlog.errors import Fenced
+from eventlog.event import Event, UnreadableEvent
+from eventlog.log import Assigned, Batch, Gap, Item, LogReader, Revoked, StoredRecord
+from forwarder.dead_letters import DESTINATION_HEADER, DeadLetters
+from forwarder.engine import Engine
+from forwarder.facts import FactStore
+from forwarder.ledger import Ledger
+from forwarder.parking import Parking
+from forwarder.work import Work
+
+WAIT: Final = 0.2  # seconds without an item until offsets are looked at
+FULL_WAIT: Final = 0.02  # seconds until the engine may have room again
+COMMIT_SECONDS: Final = 0.2
+COMMIT_EVENTS: Final = 1000
+CLOSE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of what is taken and not settled; `records` at a time."""
+
+    records: int
+    events: int
+    bytes: int
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Relay:
+    destination: str
+    engine: Engine
+    ledger: Ledger
+    facts: FactStore
+    parking: Parking
+    dead_letters: DeadLetters
+    bounds: Bounds
+    clock: Clock
+    metrics: ForwarderMetrics
+    log: Logger
+    _committed_at: float = field(init=False, default=0.0)
+
+    async def run(self, reader: LogReader, ending: asyncio.Event, drain_seconds: float) -> None:
+        """Until `ending`: then calls in flight may end for `drain_seconds`. Closes the reader."""
+        working = asyncio.create_task(self.engine.run())
+        try:
+            while not ending.is_set() and not working.done():
+                room = self._room()
+                item = await reader.next(room, WAIT if room else FULL_WAIT)
+                if item is not None:
+                    await self._take(item)
+                await self._commit_if_due(reader, idle=item is None)
+            if working.done():
+                working.result()
+            await self.engine.stop(drain_seconds)
+            await self._commit(reader)
+        finally:
+            await self.engine.stop(0)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            await reader.close(CLOSE_SECONDS)
+
+    def _room(self) -> int:
+        if self.ledger.waiting_bytes >= self.bounds.bytes:
+            return 0
+        return max(0, min(self.bounds.records, self.bounds.events - self.ledger.waiting))
+
+    async def _take(self, item: Item) -> None:
+        match item:
+            case Batch():
+                await self._take_batch(item)
+            case Assigned():
+                async with self.engine.quiet():
+                    await self.facts.restore(item.partition)
+                    await self.parking.restore()
+                start = item.start if item.committed is None else item.committed
+                self.ledger.assign(item.partition, start)
+                self.log.info("partition.assigned", partition=item.partition, offset=start)
+            case Revoked():
+                self.ledger.revoke(item.partition)
+                self.log.info("partition.revoked", partition=item.partition)
+            case Gap():
+                lost = item.end - item.first
+                self.ledger.lose(item.partition, item.first, item.end, item.cause)
+                self.metrics.gaps.labels(self.destination, item.cause).inc(lost)
+                self.log.error("log.gap", partition=item.partition, first=item.first, lost=lost, cause=item.cause)
+
+    async def _take_batch(self, batch: Batch) -> None:
+        ours = [record for record in batch.records if _is_ours(record, self.destination)]
+        works = [work for record in ours if (work := await self._read(record)) is not None]
+        self.ledger.take(batch.partition, batch.records, works, batch.next_offset)
+        self.engine.accept(works)
+
+    async def _read(self, record: StoredRecord) -> Work | None:
+        """None: no event, and told so in a dead letter."""
+        try:
+            event = Event.from_record(record)
+        except UnreadableEvent as error:
+            await self.dead_letters.put_unreadable(record, str(error))
+            return None
+        position = record.position
+        return Work(event, position.partition, position.offset, len(record.value or b""), self.clock.monotonic())
+
+    async def _commit_if_due(self, reader: LogReader, *, idle: bool) -> None:
+        waited = self.clock.monotonic() - self._committed_at >= COMMIT_SECONDS
+        if idle or waited or self.ledger.uncommitted >= COMMIT_EVENTS:
+            await self._commit(reader)
+
+    async def _commit(self, reader: LogReader) -> None:
+        self._committed_at = self.clock.monotonic()
+        for partition, offset in (await self.ledger.committable()).items():
+            try:
+                await reader.commit(partition, offset)
+            except Fenced:
+                self.ledger.revoke(partition)
+                self.log.warning("partition.fenced", partition=partition, offset=offset)
+
+
+def _is_ours(record: StoredRecord, destination: str) -> bool:
+    """A replayed event is for the destination that its header names."""
+    meant = [value for name, value in record.headers if name == DESTINATION_HEADER]
+    return not meant or meant[-1] == destination.encode()

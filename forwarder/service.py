@@ -1,0 +1,108 @@
+"""Builds a forwarder from its settings, and runs it until a signal ends it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from base.admin import admin_beside, build_admin, summed
+from base.clock import SystemClock
+from base.ids import SystemIds
+from base.logs import Logger, build_logger
+from base.metrics import forwarder_metrics, log_metrics
+from eventlog.build import build_log
+from eventlog.log import EventLog
+from eventlog.topics import Topics
+from forwarder.build import Surroundings, Target
+from forwarder.destinations.base import Destination
+from forwarder.destinations.build import build_destinations
+from forwarder.settings import ForwarderRoot
+from forwarder.supervision import keep_delivering
+from forwarder.transport import Transport
+from forwarder.transport_aiohttp import AiohttpTransport
+from forwarder.transport_httpx import HttpxTransport
+
+ADMIN_PORT: Final = 9081
+CLOSE_SECONDS: Final = 0.5  # for the log to settle what the drain has left
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarder:
+    log: EventLog
+    around: Surroundings
+    destinations: Sequence[Destination]
+    registry: CollectorRegistry
+    logger: Logger
+
+
+@asynccontextmanager
+async def open_forwarder(settings: ForwarderRoot) -> AsyncIterator[Forwarder]:
+    """Over an open log, which ends with the context. StartError when it can't open."""
+    clock, registry = SystemClock(), CollectorRegistry()
+    logger = build_logger(settings.logging, "forwarder")
+    topics = Topics(settings.log.topic_prefix)
+    metrics = log_metrics(registry)
+    log = build_log(settings.log, settings.data_dir, topics.all(tuple(settings.destinations)), clock, metrics, logger)
+    writer = await log.open_writer()
+    try:
+        around = Surroundings(
+            settings=settings.forwarder,
+            data_dir=settings.data_dir,
+            topics=topics,
+            writer=writer,
+            scanner=await log.open_scanner(),
+            clock=clock,
+            ids=SystemIds(),
+            metrics=forwarder_metrics(registry),
+            log=logger,
+            events_logged=settings.logging.events,
+        )
+        yield Forwarder(log, around, build_destinations(settings), registry, logger)
+    finally:
+        await writer.close(CLOSE_SECONDS)
+
+
+async def run_forwarder(
+    settings: ForwarderRoot,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    admin: bool = False,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Relays until SIGTERM or SIGINT: then no new call is made, those in flight may end, what is settled is committed.
+
+    `ready` is called once it runs. `admin`: with an admin address of its own (a supervised forwarder's metrics are its
+    parent's to show).
+    """
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    async with open_forwarder(settings) as forwarder, AsyncExitStack() as stack:
+        if admin:
+            app = build_admin(summed(forwarder.registry, environ), lambda: _shown(forwarder))
+            await stack.enter_async_context(admin_beside(app, settings.admin, ADMIN_PORT))
+        targets = [_target(destination, settings) for destination in forwarder.destinations]
+        ready()
+        relays = (keep_delivering(target, forwarder.log, forwarder.around, ending) for target in targets)
+        await asyncio.gather(ending.wait(), *relays)
+        forwarder.logger.info("drained")
+
+
+def _target(destination: Destination, settings: ForwarderRoot) -> Target:
+    """A call's own cost counts where each event is a call (design.md, section 4: figures of both clients)."""
+    options = settings.destinations[destination.name]
+
+    def open_transport() -> Transport:
+        one_a_call = destination.batch.events == 1
+        return AiohttpTransport(options.concurrency) if one_a_call else HttpxTransport(options.concurrency)
+
+    return Target(destination, options, open_transport)
+
+
+def _shown(forwarder: Forwarder) -> Mapping[str, Any]:
+    return {"destinations": [destination.name for destination in forwarder.destinations]}

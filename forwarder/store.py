@@ -1,0 +1,148 @@
+"""SQLite as a quick index of what stands durably in topics: `<data_dir>/forwarder/<destination>.db`.
+
+Writes are gathered while the last group is committed, and go in one transaction, in a thread. A kill -9 loses at most
+groups that nobody was told of; a power loss may also take back the last ones (WAL, synchronous=NORMAL). Both are
+harmless: the position up to which a topic has been taken in is written in the same transactions, so that what was
+lost is read from the topic again (`catch_up`).
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from base.clock import Clock
+from base.logs import Logger
+from eventlog.log import LogScanner, StoredRecord
+
+GROUP: Final = 1000  # statements a transaction
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS taken_in (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
+CREATE TABLE IF NOT EXISTS facts (owner TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parked (
+  key TEXT PRIMARY KEY, subject TEXT NOT NULL, part INTEGER NOT NULL, place INTEGER NOT NULL, doc BLOB NOT NULL,
+  reason TEXT NOT NULL, since REAL NOT NULL, due REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS parked_subject ON parked (subject, part, place);
+CREATE INDEX IF NOT EXISTS parked_due ON parked (due);
+"""
+
+Statement = tuple[str, Sequence[Any]]
+
+
+class Store:
+    """Reads see what has been committed; they are point look-ups, made on the loop."""
+
+    def __init__(self, path: Path, clock: Clock, log: Logger) -> None:
+        self._clock = clock
+        self._log = log
+        self._writes: deque[tuple[Statement, asyncio.Future[None]]] = deque()
+        self._flushing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._writing = _open(path, log)
+        self._reading = _connect(path)
+
+    @property
+    def pending(self) -> int:
+        """Statements that no group has taken yet."""
+        return len(self._writes)
+
+    def read(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._reading.execute(query, parameters).fetchall()
+
+    def write(self, query: str, parameters: Sequence[Any]) -> asyncio.Future[None]:
+        """Done once its group is committed. Groups are committed in the order of these calls."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writes.append(((query, parameters), done))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return done
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._writes:
+            group = [self._writes.popleft() for _ in range(min(GROUP, len(self._writes)))]
+            while not await loop.run_in_executor(self._thread, self._commit, [statement for statement, _ in group]):
+                await self._clock.sleep(1)  # a full disk: what is in the topics already is not lost by waiting
+            for _, done in group:
+                if not done.done():
+                    done.set_result(None)
+        self._flushing = None
+
+    def _commit(self, statements: Iterable[Statement]) -> bool:
+        try:
+            with self._writing:
+                self._writing.execute("BEGIN")
+                for query, parameters in statements:
+                    self._writing.execute(query, parameters)
+        except sqlite3.Error as error:
+            self._log.error("store.failed", error=str(error))
+            return False
+        return True
+
+    async def settled(self) -> None:
+        """Returns once everything written so far is committed."""
+        if self._flushing is not None:
+            await asyncio.shield(self._flushing)
+
+    async def close(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout(deadline):
+                await self.settled()
+        except TimeoutError:
+            self._log.error("store.closed_late", unwritten=len(self._writes))
+        if self._flushing is not None:
+            self._flushing.cancel()
+        self._thread.shutdown()
+        self._writing.close()
+        self._reading.close()
+
+
+def _open(path: Path, log: Logger) -> sqlite3.Connection:
+    """A file that is no database any more is put aside: the topics fill a new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = _connect(path)
+        connection.executescript(_SCHEMA)
+    except sqlite3.OperationalError:
+        raise  # locked, full, not writable: the file itself may be whole
+    except sqlite3.DatabaseError:
+        log.exception("store.damaged", path=str(path), next="filled again from the topics")
+        for tail in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + tail).replace(path.with_name(f"{path.name}{tail}.damaged"))
+        return _open(path, log)
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+async def catch_up(
+    store: Store, scanner: LogScanner, topic: str, part: int, apply: Callable[[StoredRecord], Iterable[Statement]]
+) -> None:
+    """Takes in what a topic's partition holds since the last time. Only while nobody here writes to that partition:
+    an older record would lie over a newer one until the end is reached."""
+    first, end = (await scanner.bounds(topic)).get(part, (0, 0))
+    known = store.read("SELECT next FROM taken_in WHERE topic = ? AND part = ?", (topic, part))
+    if known and first < known[0][0] <= end:
+        first = known[0][0]
+    if first < end:
+        async for record in scanner.scan(topic, ranges={part: (first, end)}):
+            for query, parameters in apply(record):
+                store.write(query, parameters)
+            if store.pending > GROUP:
+                await store.settled()
+    await taken_in(store, topic, part, end)
+
+
+async def taken_in(store: Store, topic: str, part: int, end: int) -> None:
+    await store.write("INSERT OR REPLACE INTO taken_in VALUES (?, ?, ?)", (topic, part, end))

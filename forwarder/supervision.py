@@ -1,0 +1,43 @@
+"""Keeps a destination's delivery running: what ends it by a fault is told, and begun anew at the committed offsets."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from eventlog.log import EventLog
+from forwarder.build import Surroundings, Target, build_delivery
+from forwarder.status import Status
+
+AGAIN_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 1.0
+
+
+async def keep_delivering(target: Target, log: EventLog, around: Surroundings, ending: asyncio.Event) -> None:
+    """Until `ending`. A fault of one destination, or of the log for it, stops no other."""
+    name = target.destination.name
+    path = around.data_dir / "forwarder" / f"{name}.status.json"
+    status = Status(name, target.destination.kind, path, around.clock)
+    while not ending.is_set():
+        try:
+            await _deliver(target, status, log, around, ending)
+        except Exception as error:
+            status.problem = f"{type(error).__name__}: {error}"
+            around.log.exception("relay.failed", destination=name)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), AGAIN_SECONDS)
+
+
+async def _deliver(target: Target, status: Status, log: EventLog, around: Surroundings, ending: asyncio.Event) -> None:
+    delivery = build_delivery(target, status, around)
+    watching = asyncio.create_task(delivery.watch.run())
+    try:
+        group, topic = around.topics.group(target.destination.name), around.topics.events.name
+        reader = await log.open_reader(group, topic, target.options.log_start())
+        status.problem = ""
+        await delivery.relay.run(reader, ending, around.settings.drain_seconds)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        delivery.watch.show()
+        await delivery.store.close(CLOSE_SECONDS)
+        await delivery.transport.close()

@@ -1,0 +1,55 @@
+"""Calls by aiohttp: where each event is a call of its own, so that a call must cost little."""
+
+import asyncio
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from forwarder.errors import ReplyTooLarge, TimedOut, Unreachable
+from forwarder.transport import REPLY_LIMIT, Reply, Request
+
+IDLE_SECONDS: Final = 30.0  # below what servers and balancers grant, so that we rarely write into a closing connection
+_NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the deadline is ours
+
+
+class AiohttpTransport:
+    """Made on the running loop."""
+
+    def __init__(self, connections: int, reply_limit: int = REPLY_LIMIT) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=IDLE_SECONDS),
+            timeout=_NO_TIMEOUT,
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        self._reply_limit = reply_limit
+
+    async def send(self, request: Request, deadline: float) -> Reply:
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._send(request)
+        except TimeoutError as error:
+            raise TimedOut(f"no whole reply within {deadline:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable(f"{type(error).__name__}: {error}") from error
+
+    async def _send(self, request: Request) -> Reply:
+        sending = self._session.request(
+            request.method,
+            URL(request.url, encoded=True),  # as the destination spelled it
+            headers=request.headers,
+            data=request.body or None,
+            allow_redirects=False,
+        )
+        async with sending as reply:
+            body = bytearray()
+            async for piece in reply.content.iter_any():
+                body += piece
+                if len(body) > self._reply_limit:
+                    reply.close()
+                    raise ReplyTooLarge(f"a reply of more than {self._reply_limit} bytes (status {reply.status})")
+        return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, bytes(body))
+
+    async def close(self) -> None:
+        await self._session.close()

@@ -1,0 +1,61 @@
+"""What people see of a destination, about once a second: metrics and the status file. And the facts' checkpoint."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from base.clock import Clock
+from base.logs import Logger
+from base.metrics import ForwarderMetrics
+from eventlog.errors import LogError
+from eventlog.log import LogScanner
+from forwarder.breaker import Breaker
+from forwarder.engine import Engine
+from forwarder.facts import FactStore
+from forwarder.ledger import Ledger
+from forwarder.parking import Parking
+from forwarder.status import Status
+
+SECONDS: Final = 1.0
+CHECKPOINT_SECONDS: Final = 60.0  # of facts that a start after a crash reads again
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """`events` is the topic that lag is measured in."""
+
+    events: str
+    status: Status
+    breaker: Breaker
+    engine: Engine
+    ledger: Ledger
+    parking: Parking
+    facts: FactStore
+    scanner: LogScanner
+    metrics: ForwarderMetrics
+    clock: Clock
+    log: Logger
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        checkpoint = self.clock.monotonic()
+        while True:
+            self.show()
+            try:
+                await self._measure_lag()
+                if self.clock.monotonic() - checkpoint >= CHECKPOINT_SECONDS:
+                    checkpoint = self.clock.monotonic()
+                    await self.facts.checkpoint(self.ledger.partitions)
+            except LogError as error:
+                self.log.warning("log.unreadable", error=str(error))
+            await self.clock.sleep(SECONDS)
+
+    def show(self) -> None:
+        name, parked = self.status.destination, self.parking.count()
+        self.status.show(self.breaker, parked, self.engine.in_flight)
+        self.metrics.paused.labels(name).set(self.breaker.state == "paused")
+        self.metrics.parked.labels(name).set(parked)
+
+    async def _measure_lag(self) -> None:
+        bounds, ends = await self.scanner.bounds(self.events), self.ledger.ends()
+        lag = sum(bounds[partition][1] - end for partition, end in ends.items() if partition in bounds)
+        self.metrics.lag.labels(self.status.destination).set(max(0, lag))

@@ -1,0 +1,104 @@
+"""What travels through the engine: an event with its place in the log, and a unit of them that goes out together."""
+
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from base.reasons import Parked
+from eventlog.event import Event
+from forwarder.errors import TransportError
+from forwarder.transport import Reply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The call that an outcome comes from, for the dead letter. Secrets still in it."""
+
+    purpose: str
+    request: Request
+    reply: Reply | TransportError
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How long a parked event has waited, and why. `since` in seconds since the epoch."""
+
+    reason: Parked
+    since: float
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """`live` is False once the partition is another's: then nothing of it counts here any more."""
+
+    event: Event
+    partition: int
+    offset: int
+    size: int  # bytes of the record
+    taken: float  # monotonic
+    waiting: Waiting | None = None
+    attempts: int = 0
+    first_attempt: float | None = None  # seconds since the epoch
+    purposes: list[str] = field(default_factory=list)
+    live: bool = True
+
+    @property
+    def subject(self) -> str:
+        return self.event.subject
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """Works that one task brings out: one visitor's, or a batch. `parts` go one after the other, so that a halved
+    batch keeps the order of each visitor. All its visitors are busy until it is done."""
+
+    parts: deque[list[Work]]
+    subjects: frozenset[str]
+    slow: bool = False  # parked events: one try, then they wait for the next
+    probe: bool = False  # goes on although the destination is not well
+    settled: int = 0  # its events that have an outcome
+    finished: int = 0  # of these, those that are not parked
+    fruitless: int = 0  # rounds in a row that settled nothing
+    failures: int = 0  # troubles in a row
+    alone: int = 0  # of these, those between which others passed
+    passes: int = 0  # the breaker's count at the last failure
+    failing_since: float = 0.0  # monotonic
+    suspect: bool = False  # something in it fails while others pass: halved at once from now on
+    denied: int = 0  # CREDENTIALS in a row
+
+    @classmethod
+    def of(cls, works: Iterable[Work], *, slow: bool = False) -> "Unit":
+        whole = list(works)
+        return cls(deque([whole]), frozenset(work.subject for work in whole), slow)
+
+    def works(self) -> list[Work]:
+        return [work for part in self.parts for work in part]
+
+    def current(self) -> list[Work]:
+        """The part that is under way, without what is settled or another's by now; empty when all is done."""
+        while self.parts:
+            part = self.parts[0]
+            part[:] = [work for work in part if work.live]
+            if part:
+                return part
+            self.parts.popleft()
+        return []
+
+    def leave(self, gone: Collection[Work]) -> None:
+        """`gone` are settled."""
+        ids = set(map(id, gone))
+        for part in self.parts:
+            part[:] = [work for work in part if id(work) not in ids]
+
+    def halve(self, works: Sequence[Work]) -> None:
+        """These of the current part go first, in two halves; copies of one event stay together."""
+        part = self.parts.popleft()
+        ids = list(dict.fromkeys(work.event.id for work in works))
+        first, second = set(ids[: len(ids) // 2]), set(ids[len(ids) // 2 :])
+        rest = [work for work in part if work.event.id not in first | second]
+        for chosen in (rest, *([work for work in part if work.event.id in half] for half in (second, first))):
+            if chosen:
+                self.parts.appendleft(chosen)
+
+    def passed(self) -> None:
+        self.failures = self.alone = self.denied = 0
