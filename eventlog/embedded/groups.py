@@ -8,7 +8,7 @@ loses it after a while.
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -95,16 +95,9 @@ class Groups:
         if not self._update(lease, "committed", offset):
             raise Fenced(f"{lease.topic} is read for {lease.group} by another since")
 
-    def committed(self, group: str, topic: str) -> int | None:
-        with self._spoken():
-            row = self._database.execute(
-                "select committed from leases where consumers = ? and topic = ?", (group, topic)
-            ).fetchone()
-        return row[0] if row else None
-
     def _update(self, lease: Lease, column: str, value: float) -> bool:
         statement = f"update leases set {column} = ? where consumers = ? and topic = ? and epoch = ?"  # noqa: S608 - ours
-        with self._spoken():
+        with _spoken():
             changed = self._database.execute(statement, (value, lease.group, lease.topic, lease.epoch)).rowcount
         return changed == 1
 
@@ -130,7 +123,7 @@ class Groups:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._spoken():
+        with _spoken():
             self._database.execute("begin immediate")
             try:
                 yield
@@ -139,20 +132,35 @@ class Groups:
                 raise
             self._database.execute("commit")
 
-    @contextmanager
-    def _spoken(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise LogUnavailable(f"the groups' offsets can't be kept: {error}") from error
-
     def _file(self, group: str, topic: str, epoch: int) -> Path:
         return self._leases / f"{quote(group, safe='')}.{topic}.{epoch}"
+
+
+def committed_offset(directory: Path, group: str, topic: str) -> int | None:
+    """None for a group that has never committed, and for one that nobody knows."""
+    path = directory / "groups.db"
+    if not path.is_file():
+        return None
+    with _spoken(), closing(sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None)) as database:
+        if not database.execute("pragma user_version").fetchone()[0]:
+            return None  # its first user is just making it
+        row = database.execute(
+            "select committed from leases where consumers = ? and topic = ?", (group, topic)
+        ).fetchone()
+        return row[0] if row else None
 
 
 def release(lease: Lease) -> None:
     """Free for the next one at once. What was committed stays."""
     os.close(lease.descriptor)
+
+
+@contextmanager
+def _spoken() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise LogUnavailable(f"the groups' offsets can't be kept: {error}") from error
 
 
 def _is_held(file: Path) -> bool:

@@ -1,6 +1,8 @@
 """The embedded log: files that any process of this machine appends to and reads, without a server between them."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,11 +10,11 @@ from base.clock import Clock
 from base.errors import OchnError, StartError
 from base.logs import Logger
 from base.metrics import LogMetrics
-from eventlog.embedded import files, manifest
+from eventlog.embedded import manifest
 from eventlog.embedded.appenders import Appenders
 from eventlog.embedded.groups import Groups
 from eventlog.embedded.reader import LEASE_SECONDS, EmbeddedReader
-from eventlog.embedded.scanner import EmbeddedScanner
+from eventlog.embedded.scanner import EmbeddedScanner, KeptOpen
 from eventlog.embedded.topic import TopicFiles
 from eventlog.embedded.upkeep import keep_up
 from eventlog.embedded.writer import EmbeddedWriter
@@ -41,6 +43,7 @@ class EmbeddedLog:
         self._topics = topics
         self._clock, self._metrics, self._logger = clock, metrics, logger
         self._lease_seconds = lease_seconds
+        self._kept_open = KeptOpen()
 
     async def open_writer(self) -> EmbeddedWriter:
         """StartError when the directory can't be written, or holds data of another version."""
@@ -54,12 +57,13 @@ class EmbeddedLog:
         return EmbeddedReader(topic_files, groups, group, start, clock=self._clock, lease_seconds=self._lease_seconds)
 
     async def open_scanner(self) -> EmbeddedScanner:
-        return EmbeddedScanner(self._directory)
+        return EmbeddedScanner(self._directory, self._kept_open)
 
     def _check(self) -> None:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            files.replace(self._directory / "writable", b"")
+            if not os.access(self._directory, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise self._unusable(error) from error
         for topic in self._topics:
