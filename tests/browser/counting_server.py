@@ -1,0 +1,171 @@
+"""A real HTTP server that counts: pages and the script on one side, the collector's web calls on the other.
+
+It keeps every request before it answers, so what a test finds missing was never sent, and it can be told to answer
+badly, late or not at all.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Self
+from urllib.parse import parse_qsl
+
+STATIC = Path(__file__).parents[2] / "static"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`drop` closes the connection after the request was read; `delay` is in seconds."""
+
+    path: str
+    status: int = 200
+    delay: float = 0
+    drop: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    method: str
+    path: str
+    headers: dict[str, str]
+    fields: dict[str, str]
+    status: int  # 0 when the connection was dropped
+
+
+class CountingServer:
+    def __init__(self) -> None:
+        self.pages: dict[str, str] = {}
+        self.calls: list[Call] = []
+        self._faults: list[Fault] = []
+        self._changed = threading.Condition()
+        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._http.owner = self
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.origin = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def fail(  # each of Fault's fields, said where it is needed
+        self,
+        path: str,
+        *,
+        times: int = 1,
+        status: int = 200,
+        delay: float = 0,
+        drop: bool = False,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """The next `times` calls of `path` meet this fault."""
+        with self._changed:
+            self._faults += [Fault(path, status, delay, drop, headers or {})] * times
+
+    def recover(self) -> None:
+        with self._changed:
+            self._faults.clear()
+
+    def taken(self, path: str) -> list[dict[str, str]]:
+        """The forms of `path` that were answered 2xx, in order of arrival."""
+        with self._changed:
+            return [call.fields for call in self.calls if call.path == f"/jsapi/{path}" and call.status // 100 == 2]
+
+    def wait(self, reached: Callable[[], object], seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while not reached():
+                if not self._changed.wait(deadline - time.monotonic()):
+                    seen = [(call.method, call.path, call.status) for call in self.calls]
+                    raise AssertionError(f"not reached within {seconds} s; seen: {seen}")
+
+    def wait_taken(self, path: str, count: int, seconds: float = 30) -> list[dict[str, str]]:
+        self.wait(lambda: len(self.taken(path)) >= count, seconds)
+        return self.taken(path)
+
+    def note(self, call: Call) -> None:
+        with self._changed:
+            self.calls.append(call)
+            self._changed.notify_all()
+
+    def fault_for(self, path: str) -> Fault:
+        with self._changed:
+            for fault in self._faults:
+                if f"/jsapi/{fault.path}" == path:
+                    self._faults.remove(fault)
+                    return fault
+        return Fault(path)
+
+
+class _Server(ThreadingHTTPServer):
+    owner: CountingServer
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Browsers hang up as they like, above all in these tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one piece: in two, the kernels on both ends wait 40 ms for each other
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.owner.note(Call("GET", path, dict(self.headers), {}, 200))
+        if (page := self.server.owner.pages.get(path)) is not None:
+            return self._answer(200, "text/html", page.encode())
+        name = {"/jsapi/omnichannel.js": "omnichannel.js", "/demo/": "demo/index.html"}.get(path, path.lstrip("/"))
+        file = STATIC / name
+        if not file.is_file():
+            return self._answer(404, "text/plain", b"")
+        return self._answer(200, TYPES[file.suffix], file.read_bytes())
+
+    def do_OPTIONS(self) -> None:
+        self.server.owner.note(Call("OPTIONS", self.path, dict(self.headers), {}, 204))
+        self._answer(204, "text/plain", b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        fault = self.server.owner.fault_for(self.path)
+        time.sleep(fault.delay)
+        self.server.owner.note(Call("POST", self.path, dict(self.headers), fields, 0 if fault.drop else fault.status))
+        if fault.drop:
+            self.close_connection = True
+        elif fault.status == 200:
+            self._answer(200, "application/json", json.dumps(_reply(self.path, fields)).encode())
+        else:
+            refusal = {"status": "error", "success": False, "message": f"told to answer {fault.status}"}
+            self._answer(fault.status, "application/json", json.dumps(refusal).encode(), fault.headers)
+
+    def _answer(self, status: int, kind: str, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Event-Status"}
+        for name, value in {**cors, **(headers or {}), "Content-Type": kind, "Content-Length": len(body)}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """The tests read `calls`."""
+
+
+def _reply(path: str, fields: dict[str, str]) -> dict[str, object]:
+    """As contracts.md says, section 1: an e-mail is answered by a uid, an earlier pid comes back."""
+    if path == "/jsapi/init":
+        if "email" in fields:
+            return {"status": "ok", "success": True, "uid": "c" * 64}
+        return {"status": "ok", "success": True, "pid": fields.get("pid", "a" * 64)}
+    return {"status": "ok", "message": "stored"} if path == "/jsapi/register" else {}

@@ -1,0 +1,131 @@
+"""Nothing is lost while the page stays: slow, failing and refusing collectors, blocked storage, patched fetch."""
+
+import pytest
+
+from tests.browser.counting_server import CountingServer
+from tests.browser.pages import OpenTab, described, ready, send, tracked_page, wait_described
+
+pytestmark = pytest.mark.browser
+
+NO_STORAGE = """
+  const blocked = () => { throw new DOMException('blocked', 'SecurityError'); };
+  const refuse = { get: blocked, set: blocked };
+  Object.defineProperty(window, 'localStorage', refuse);
+  Object.defineProperty(Document.prototype, 'cookie', refuse);
+"""
+PRERENDERING = "Object.defineProperty(document, 'prerendering', {get: () => !window.seen});"
+THROWING_FETCH = "window.fetch = () => { throw new Error('patched'); };"
+
+
+def test_what_is_sent_before_init_has_answered_follows_it_in_order(
+    site: CountingServer, collector: CountingServer, open_tab: OpenTab
+) -> None:
+    collector.fail("init", delay=1)
+    twenty = "for (let n = 0; n < 20; n++) ochn.send('action', 'engagement', {description: n});"
+    track = f"function ochntrack() {{ ochn.init(); {twenty} }}"
+    site.pages["/"] = tracked_page(collector, track=track)
+    open_tab()
+    assert wait_described(collector, 20) == [str(number) for number in range(20)]
+    posts = [call.path for call in collector.calls if call.method == "POST"]
+    assert posts == ["/jsapi/init"] + ["/jsapi/send"] * 20
+
+
+@pytest.mark.parametrize("status", [0, 408, 425, 429, 500, 503])
+def test_the_collectors_trouble_is_waited_out(status: int, collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    collector.fail("send", status=status, drop=status == 0)
+    send(page, "first", "second")
+    assert wait_described(collector, 2) == ["first", "second"]
+    assert page.evaluate("ochn.state().dropped") == 0
+
+
+def test_retry_after_is_obeyed_and_nothing_else_is_sent_meanwhile(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    collector.fail("send", status=429, headers={"Retry-After": "2"})
+    send(page, "first")
+    collector.wait(lambda: any(call.status == 429 for call in collector.calls))
+    send(page, "second")
+    page.wait_for_timeout(1500)
+    assert described(collector) == []
+    assert wait_described(collector, 2) == ["first", "second"]
+
+
+def test_a_refusal_costs_that_one_event(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    collector.fail("send", status=400)
+    send(page, "bad", "good")
+    assert wait_described(collector, 1) == ["good"]
+    assert page.evaluate("ochn.state().dropped") == 1
+
+
+def test_an_unknown_key_keeps_asking_nobody(site: CountingServer, collector: CountingServer, open_tab: OpenTab) -> None:
+    collector.fail("init", status=403, times=100)
+    page = open_tab()
+    collector.wait(lambda: any(call.status == 403 for call in collector.calls))
+    send(page, "kept")
+    page.wait_for_timeout(1500)
+    assert len([call for call in collector.calls if call.method == "POST"]) == 1
+    collector.recover()
+    page.reload()
+    assert wait_described(collector, 1) == ["kept"]
+
+
+def test_storage_and_cookies_blocked(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab(init_script=NO_STORAGE))
+    send(page, *range(20))
+    assert wait_described(collector, 20) == [str(number) for number in range(20)]
+
+
+def test_a_sandboxed_frame(site: CountingServer, collector: CountingServer, open_tab: OpenTab) -> None:
+    site.pages["/inner"] = tracked_page(collector)
+    site.pages["/outer"] = '<link rel="icon" href="data:,"><iframe sandbox="allow-scripts" src="/inner"></iframe>'
+    open_tab("/outer")
+    assert len(collector.wait_taken("send", 1)) == 1
+
+
+def test_storage_full_of_the_pages_own_data_loses_nothing(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    page.evaluate("""() => {
+      for (let size = 1 << 20; size >= 1; size >>= 1) {
+        try { for (let n = 0; ; n++) localStorage.setItem('page' + size + '.' + n, 'x'.repeat(size)); } catch (e) {}
+      }
+    }""")
+    kept = page.evaluate("Object.keys(localStorage).filter(k => k.startsWith('page')).length")
+    send(page, *range(20))
+    assert wait_described(collector, 20) == [str(number) for number in range(20)]
+    assert page.evaluate("Object.keys(localStorage).filter(k => k.startsWith('page')).length") == kept
+
+
+@pytest.mark.parametrize("patch", [THROWING_FETCH, "delete window.fetch;"], ids=["throwing", "missing"])
+def test_fetch_patched_by_the_page(patch: str, collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab(init_script=patch))
+    send(page, "staying")
+    assert wait_described(collector, 1) == ["staying"]
+    page.evaluate(
+        "other => { ochn.send('action', 'engagement', {description: 'leaving'}); location.href = other; }",
+        collector.origin + "/elsewhere",
+    )
+    page.wait_for_url("**/elsewhere")
+    assert wait_described(collector, 2) == ["staying", "leaving"]
+
+
+def test_no_request_ever_asks_for_a_preflight(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    send(page, "one")
+    page.evaluate("ochn.register({userEmail: 'ana@shop.example'})")
+    collector.wait_taken("register", 1)
+    assert {call.method for call in collector.calls} == {"GET", "POST"}
+    kinds = {call.headers["Content-Type"] for call in collector.calls if call.method == "POST"}
+    assert kinds == {"application/x-www-form-urlencoded"}
+
+
+def test_a_prerendered_page_says_nothing_until_it_is_seen(collector: CountingServer, open_tab: OpenTab) -> None:
+    """Chromium prerenders but does not activate while Playwright is attached, so the page's state is played to it."""
+    page = open_tab(init_script=PRERENDERING)
+    page.wait_for_function("window.ochn && ochn.version")
+    page.evaluate("ochn.send('action', 'engagement', {description: 'early'})")
+    page.wait_for_timeout(500)
+    assert not [call for call in collector.calls if call.method == "POST"]
+    page.evaluate("window.seen = true; document.dispatchEvent(new Event('prerenderingchange'));")
+    assert wait_described(collector, 1) == ["early"]
+    assert [fields["actionType"] for fields in collector.wait_taken("send", 2)] == ["engagement", "visit"]

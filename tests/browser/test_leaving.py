@@ -1,0 +1,147 @@
+"""Nothing is lost when the page goes: links, forms, closed tabs, reloads, crashes, offline, and the back button."""
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from tests.browser.counting_server import CountingServer
+from tests.browser.pages import OpenTab, described, ready, send, tracked_page, wait_described
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("pending", [1, 60, 200])
+def test_following_a_link_straight_after_send_loses_nothing_and_doubles_nothing(
+    pending: int, site: CountingServer, collector: CountingServer, open_tab: OpenTab
+) -> None:
+    site.pages["/next"] = tracked_page(collector)
+    page = ready(open_tab())
+    said = [f"{number}" for number in range(pending)]
+    page.evaluate(
+        "all => { all.forEach(d => ochn.send('action', 'engagement', {description: d}));"
+        "document.getElementById('link').click(); }",
+        said,
+    )
+    page.wait_for_url("**/next")
+    assert wait_described(collector, pending) == said
+    ready(page)
+    assert len(collector.taken("send")) == pending + 2
+
+
+def test_leaving_for_another_site_sends_at_once(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    page.evaluate(
+        "other => { for (let n = 0; n < 30; n++) ochn.send('action', 'engagement', {description: n});"
+        "location.href = other; }",
+        collector.origin + "/elsewhere",
+    )
+    page.wait_for_url("**/elsewhere")
+    assert len(wait_described(collector, 30)) == 30
+
+
+def test_a_form_sends_before_it_leaves_as_it_may_be_redirected_anywhere(
+    site: CountingServer, collector: CountingServer, open_tab: OpenTab
+) -> None:
+    page = ready(open_tab())
+    page.evaluate("""() => {
+      const form = Object.assign(document.createElement('form'), {method: 'post', action: '/jsapi/pay'});
+      document.body.append(form);
+      ochn.send('action', 'engagement', {description: 'bought'});
+      form.submit();
+    }""")
+    page.wait_for_url("**/jsapi/pay")
+    assert wait_described(collector, 1) == ["bought"]
+
+
+def test_closing_the_tab_straight_after_send(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    send(page, *range(10))
+    page.close()
+    assert len(wait_described(collector, 10)) == 10
+
+
+def test_what_the_page_sends_in_its_own_pagehide_handler_is_sent(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    page.evaluate(
+        """other => {
+      addEventListener('pagehide', () => ochn.send('action', 'engagement', {description: 'bye'}));
+      location.href = other;
+    }""",
+        collector.origin + "/elsewhere",
+    )
+    page.wait_for_url("**/elsewhere")
+    assert wait_described(collector, 1) == ["bye"]
+
+
+def test_reloading_in_the_middle_of_a_request(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    collector.fail("send", delay=1, drop=True)
+    send(page, "first", "second")
+    page.wait_for_timeout(100)
+    page.reload()
+    assert set(wait_described(collector, 2)) == {"first", "second"}
+
+
+def test_offline_then_reload_then_online(context: BrowserContext, collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    collector.fail("send", drop=True, times=1000)
+    send(page, *range(50))
+    page.reload()
+    page.wait_for_function("window.ochn && ochn.version && ochn.state().queued === 51")
+    collector.recover()
+    context.set_offline(True)
+    context.set_offline(False)
+    assert set(wait_described(collector, 50)) == {str(number) for number in range(50)}
+
+
+def test_a_crashed_tabs_events_are_taken_over_by_a_living_one(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    page.evaluate("""() => {
+      const eid = Date.now().toString(36) + 'crashed';
+      localStorage.setItem('ochn:q:' + eid, `send\\nappkey=demo&eid=${eid}&aditionalData[description]=left`);
+      localStorage.setItem('ochn:tab:crashed', Date.now() + 1500);
+    }""")
+    ready(open_tab())
+    assert described(collector) == []  # its word still holds: it may be alive and sending
+    assert wait_described(collector, 1) == ["left"]
+    assert len(collector.taken("send")) == 3
+
+
+def test_a_closed_tabs_events_are_taken_over_at_once(collector: CountingServer, open_tab: OpenTab) -> None:
+    leaving, staying = ready(open_tab()), ready(open_tab())
+    collector.fail("send", drop=True, times=2)
+    send(leaving, "first", "second")
+    collector.wait(lambda: sum(call.status == 0 for call in collector.calls) == 1)
+    collector.recover()
+    leaving.close(run_before_unload=False)
+    assert wait_described(collector, 2) == ["first", "second"]
+    ready(staying)
+
+
+def test_back_out_of_the_cache_is_one_visit(collector: CountingServer, site: CountingServer, open_tab: OpenTab) -> None:
+    site.pages["/next"] = tracked_page(collector)
+    page = ready(open_tab())
+    page.evaluate("window.revived = true")
+    page.click("#link")
+    page.wait_for_url("**/next")
+    ready(page)
+    collector.wait_taken("send", 2)
+    page.go_back(wait_until="commit")
+    assert page.evaluate("window.revived"), "the page did not come out of the back/forward cache"
+    assert len(collector.wait_taken("send", 3)) == 3
+    page.wait_for_timeout(300)
+    assert len(collector.taken("send")) == 3
+
+
+def test_the_page_keeps_its_place_in_the_back_forward_cache_with_events_pending(
+    collector: CountingServer, site: CountingServer, open_tab: OpenTab
+) -> None:
+    site.pages["/next"] = tracked_page(collector)
+    page = ready(open_tab())
+    page.evaluate("""window.revived = true;
+      for (let n = 0; n < 40; n++) ochn.send('action', 'engagement', {description: n});
+      document.getElementById('link').click();""")
+    page.wait_for_url("**/next")
+    page.go_back(wait_until="commit")
+    assert page.evaluate("window.revived")
+    assert wait_described(collector, 40) == [str(number) for number in range(40)]
+    ready(page)
