@@ -6,7 +6,7 @@ A value that is not text (a list, a table) is written as JSON.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +18,7 @@ from base.masking import MASK, is_secret_name
 
 PREFIX = "OCHN_"
 CONFIG_VARIABLE = "OCHN_CONFIG"  # the file's path
+_QUOTE = "'"  # around the names in pydantic's words about a union
 _NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA", "OCHN_READY_FD"})
 
 
@@ -31,6 +32,15 @@ class Root(BaseModel):
     """What one program reads of the file. Other programs' tables are theirs to check (`ochn check-config` checks all)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class KeyValues(BaseModel):
+    """A table `[keys.<name>]`, as far as every program needs it; what more it says is the collector's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    values: tuple[str, ...] = Field(min_length=1, max_length=2)
+    """The key as pages and apps send it; two while one replaces the other."""
 
 
 class LoggingSettings(Section):
@@ -98,19 +108,36 @@ def validate(model: type[R], raw: Mapping[str, Any], source: str) -> R:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults = [_fault(detail) for detail in error.errors(include_url=False)]
+        faults = [_fault(detail, raw) for detail in error.errors(include_url=False)]
         raise SettingsError(faults, source) from error
 
 
-def _fault(detail: Any) -> str:
-    place = ".".join(str(part) for part in detail["loc"]) or "settings"
+def _fault(detail: Any, raw: Any) -> str:
+    place = ".".join(_place(detail, raw)) or "settings"
     if detail["type"] == "extra_forbidden":
         return f"{place}: no such setting"
     if detail["type"] == "missing":
         return f"{place}: is required"
+    if detail["type"] == "union_tag_not_found":
+        return f"{place}.{detail['ctx']['discriminator'].strip(_QUOTE)}: is required"
+    if detail["type"] == "union_tag_invalid":
+        context = detail["ctx"]
+        place = f"{place}.{context['discriminator'].strip(_QUOTE)}"
+        return f"{place} = {context['tag']!r}: expected one of {context['expected_tags']}"
     value = detail.get("input")
     shown = MASK if is_secret_name(str(detail["loc"][-1]) if detail["loc"] else "") else _brief(value)
     return f"{place} = {shown}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _place(detail: Any, raw: Any) -> Iterator[str]:
+    """As it stands in the file: without the names that pydantic puts in for the members of a union."""
+    node, location = raw, detail["loc"]
+    for index, step in enumerate(location):
+        missing = detail["type"] == "missing" and index == len(location) - 1
+        if isinstance(node, Mapping) and step not in node and not missing:
+            continue
+        node = node.get(step) if isinstance(node, Mapping) else None
+        yield str(step)
 
 
 def _brief(value: Any) -> str:

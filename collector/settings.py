@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from base.settings import AdminSettings, LoggingSettings, Root, Section
+from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
 from eventlog.settings import LogSettings
 
 
@@ -50,11 +50,11 @@ class LimitSettings(Section):
     """Bytes of a worker that wait for the log; 503 and Retry-After beyond."""
 
 
-class KeySettings(Section):
+class KeySettings(KeyValues):
     """An app key, by a name of yours: the key itself is public, and changes; the name stands in metrics and events."""
 
-    values: tuple[str, ...] = Field(min_length=1, max_length=2)
-    """The key as pages and apps send it; two while one replaces the other."""
+    model_config = ConfigDict(extra="forbid")
+
     tenant: str = Field(default="default", min_length=1, max_length=100)
     """Whose people these are: the same e-mail is the same person within a tenant."""
     origins: tuple[str, ...] = ()

@@ -1,17 +1,24 @@
 """`[forwarder]`, `[destinations.<name>]` and `[sandbox]`: what the forwarder and its sandbox read of the file."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from base.settings import AdminSettings, LoggingSettings, Root, Section
+from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
 from eventlog.settings import LogSettings
+from forwarder.destinations.footprints.settings import FootprintsSettings
+from forwarder.destinations.netcore.settings import NetcoreSettings
 
 
 class ForwarderSettings(Section):
     batch_records: int = Field(default=500, ge=1, le=10_000)
     """Records a group takes from the log at a time."""
+    unsettled: int = Field(default=5000, ge=2)
+    """Events that a destination may have taken from the log and not settled; at least two of its batches."""
+    unsettled_bytes: int = Field(default=64 * 1024 * 1024, ge=1024 * 1024)
+    """As above, in bytes of the log."""
     first_retry: float = Field(default=0.5, gt=0)
     """Seconds before the first retry; doubles, with full jitter."""
     longest_retry: float = Field(default=30.0, gt=0)
@@ -42,6 +49,10 @@ class SandboxRoot(Root):
     sandbox: SandboxSettings = SandboxSettings()
 
 
+DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+AnyDestination = Annotated[FootprintsSettings | NetcoreSettings, Field(discriminator="kind")]
+
+
 class ForwarderRoot(Root):
     profile: Literal["production", "dev"] = "production"
     """`dev` starts without secrets of its own. Never face the internet with it."""
@@ -51,3 +62,7 @@ class ForwarderRoot(Root):
     admin: AdminSettings = AdminSettings()
     log: LogSettings = LogSettings()
     forwarder: ForwarderSettings = ForwarderSettings()
+    keys: Mapping[str, KeyValues] = Field(default_factory=dict)
+    """App keys: a destination that has none of its own sends ours."""
+    destinations: dict[DestinationName, AnyDestination] = Field(default_factory=dict)
+    """Where events are relayed to, by a name of yours, which stands in topics and metrics."""

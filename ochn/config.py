@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from base.masking import MASK
 from base.settings import CONFIG_VARIABLE, load
-from collector.settings import CollectorRoot
+from collector.settings import CollectorRoot, KeySettings
 from forwarder.settings import ForwarderRoot, SandboxRoot
 
 DEFAULT_FILE = Path("ochn.toml")
@@ -17,6 +17,8 @@ DEFAULT_FILE = Path("ochn.toml")
 
 class Settings(CollectorRoot, ForwarderRoot, SandboxRoot):
     model_config = ConfigDict(extra="forbid")
+
+    keys: dict[str, KeySettings] = Field(default_factory=dict)  # whole, as the collector reads them
 
     def enabled_destinations(self) -> tuple[str, ...]:
         return tuple(name for name, destination in self.destinations.items() if destination.enabled)

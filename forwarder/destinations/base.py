@@ -61,12 +61,14 @@ class Facts(Protocol):
 @dataclass(frozen=True, slots=True)
 class Call:
     """`events` are those it settles: none for a call that only teaches (a token, an upstream init). `shared` names
-    a call that all may wait for: only one of a name is in flight at a time."""
+    a call that all may wait for: only one of a name is in flight at a time. `memo` is what the plan knew and classify
+    needs, such as the time: it is not sent."""
 
     purpose: str  # init, send, token, lead, activity …: bounded, a metric's label
     request: Request
     events: tuple[Event, ...] = ()
     shared: str = ""
+    memo: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,23 @@
+"""From settings to destinations: one row a kind."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from forwarder.destinations.base import Destination
+from forwarder.destinations.footprints import Footprints
+from forwarder.destinations.netcore import Netcore
+from forwarder.settings import ForwarderRoot
+
+AppKeys = Mapping[str, str]  # the value to send upstream, by the name of the key
+# What is made of a destination's settings, which are those of its kind.
+KINDS: Final[Mapping[str, Callable[[str, Any, AppKeys], Destination]]] = {
+    "footprints": lambda name, settings, keys: Footprints(name, settings, {**keys, **settings.upstream_appkeys}),
+    "netcore": lambda name, settings, _keys: Netcore(name, settings),
+}
+
+
+def build_destinations(settings: ForwarderRoot) -> list[Destination]:
+    """Those that are enabled, in the order of the file."""
+    keys = {name: key.values[0] for name, key in settings.keys.items()}
+    enabled = {name: chosen for name, chosen in settings.destinations.items() if chosen.enabled}
+    return [KINDS[chosen.kind](name, chosen, keys) for name, chosen in enabled.items()]

@@ -1,0 +1,163 @@
+"""Leads: an access token, then `/api/lead` with the vendor's own fields (the page's "Add Lead").
+
+Files stay in the event: the page has no field for them.
+"""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from base.forms import encode_form
+from base.reasons import Dead, Filter, Trouble
+from eventlog.event import Event
+from forwarder.destinations.base import (
+    Call,
+    Fact,
+    Facts,
+    Outcome,
+    Verdict,
+    dead,
+    delivered,
+    filtered,
+    visitor_key,
+)
+from forwarder.destinations.footprints.settings import FootprintsSettings
+from forwarder.destinations.replies import answered, json_object, said, unreadable
+from forwarder.destinations.values import clean, happened, table, text, utc
+from forwarder.errors import TransportError
+from forwarder.transport import Reply, Request
+
+TOKEN: Final = "token"  # noqa: S105 - the fact's name
+_FORM: Final = "application/x-www-form-urlencoded"
+_DATE: Final = "%Y-%m-%d %H:%M:%S"
+_BOOLEANS: Final = frozenset({"hasKids", "agreeTandc", "agreePrivacy", "agreedTargetedMessages", "isAdult", "agreed"})
+_TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
+_LONGEST_WORD: Final = 8192  # a text without a space that is longer is a file in base64
+_SHORTEST_LIFE: Final = 60.0  # seconds: when a token's answer doesn't say
+
+
+class Leads:
+    def __init__(self, settings: FootprintsSettings) -> None:
+        self._settings = settings
+
+    def step(self, event: Event, facts: Facts, now: float) -> Call | Outcome:
+        if self._settings.key is None or self._settings.secret is None:
+            return filtered(Filter.NO_LEAD_CREDENTIALS)
+        kept = facts.get(f"{visitor_key(event)}/lead")
+        if kept is not None and kept["event"] == event.id and not event.replayed:
+            return delivered()  # its answer came, and the process was killed before it could say so
+        token = facts.get(TOKEN)
+        if token is None or token["expires"] <= now:
+            return self._token_call(
+                self._settings.key.get_secret_value(), self._settings.secret.get_secret_value(), now
+            )
+        url = f"{self._settings.base_url}/api/lead?access_token={quote(token['access_token'], safe='')}"
+        headers = {"Content-Type": _FORM, "X-Event-Id": event.id}
+        form = lead_fields(event, now)
+        return Call("lead", Request("POST", url, headers, encode_form(form)), (event,))
+
+    def _token_call(self, key: str, secret: str, now: float) -> Call:
+        credentials = base64.b64encode(f"{key}:{secret}".encode()).decode()
+        headers = {"Content-Type": _FORM, "Authorization": f"Basic {credentials}"}
+        body = encode_form({"grant_type": self._settings.grant_type, **self._grant()})
+        request = Request("POST", f"{self._settings.base_url}/api/token", headers, body)
+        return Call("token", request, shared=TOKEN, memo={"now": now})
+
+    def _grant(self) -> dict[str, str]:
+        if self._settings.grant_type == "password" and self._settings.password is not None:
+            return {"username": self._settings.username, "password": self._settings.password.get_secret_value()}
+        if self._settings.grant_type == "pin" and self._settings.pin is not None:
+            return {"pin": self._settings.pin.get_secret_value()}
+        return {}
+
+
+def token_verdict(call: Call, reply: Reply | TransportError) -> Verdict:
+    """A refused token is a matter of the settings, whatever its status: never an event's fault."""
+    found = answered(reply)
+    if isinstance(found, Verdict):
+        return found
+    if found.status >= 400:
+        return Verdict(trouble=Trouble.CREDENTIALS, detail=said(found))
+    answer = json_object(found) or {}
+    token = text(answer.get("access_token"))
+    if not token:
+        return unreadable(found)
+    life = answer.get("expires_in")
+    seconds = float(life) if isinstance(life, int | float) else _SHORTEST_LIFE
+    value = {"access_token": token, "expires": call.memo["now"] + 0.9 * seconds}
+    return Verdict(facts=(Fact(TOKEN, value, secret=True),))
+
+
+def lead_verdict(call: Call, reply: Reply | TransportError) -> Verdict:
+    found = answered(reply)
+    if isinstance(found, Verdict):
+        stale = (Fact(TOKEN, None, secret=True),) if found.trouble is Trouble.CREDENTIALS else ()
+        return Verdict(trouble=found.trouble, facts=stale, detail=found.detail)
+    (event,) = call.events
+    answer = json_object(found)
+    if found.status >= 400 or (answer is not None and is_failure(answer)):
+        return Verdict({event.id: dead(Dead.REFUSED, said(found))})
+    lead = text((answer or {}).get("_id"))
+    if not lead:
+        return unreadable(found)
+    return Verdict({event.id: delivered()}, (Fact(f"{visitor_key(event)}/lead", {"id": lead, "event": event.id}),))
+
+
+def is_failure(answer: Mapping[str, Any]) -> bool:
+    """In a 200 (contracts.md, section 2)."""
+    return text(answer.get("status")).lower() == "error" or answer.get("success") in (False, "false")
+
+
+def lead_fields(event: Event, now: float) -> dict[str, Any]:
+    lead = table(event.data.get("lead"))
+    fields = {name: _field(name, value) for name, value in lead.items() if not _is_file(value)}
+    if isinstance(fields.get("tags"), str):
+        fields["tags"] = [fields["tags"]]
+    return {**(clean(fields) or {}), **_created(lead, happened(event, now))}
+
+
+def _created(lead: Mapping[str, Any], moment: float) -> dict[str, str]:
+    """The lead's own date when it says in which zone it is meant, else the event's."""
+    date, name = text(lead.get("createdAt")), text(lead.get("timezone"))
+    zone = _zone(name)
+    if zone is None:
+        return {"createdAt": utc(moment).strftime(_DATE), "timezone": "UTC"}
+    return {"createdAt": date if _is_date(date) else utc(moment).astimezone(zone).strftime(_DATE), "timezone": name}
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _is_date(date: str) -> bool:
+    try:
+        datetime.strptime(date, _DATE)  # noqa: DTZ007 - the zone is a field of its own
+    except ValueError:
+        return False
+    return True
+
+
+def _field(name: str, value: Any) -> Any:
+    """Booleans are the texts "true" and "false", also where a page's checkbox says `on`."""
+    if isinstance(value, Mapping):
+        return {key: _field(str(key), item) for key, item in value.items() if not _is_file(item)}
+    if isinstance(value, list):
+        return [_field(name, item) for item in value if not _is_file(item)]
+    if name in _BOOLEANS:
+        said_so = str(value).strip().lower()
+        return "true" if said_so in _TRUE else "false" if said_so in _FALSE else value
+    return value
+
+
+def _is_file(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "data" in value and ("type" in value or "name" in value)
+    if not isinstance(value, str):
+        return False
+    return value.startswith("data:") or (len(value) > _LONGEST_WORD and " " not in value)

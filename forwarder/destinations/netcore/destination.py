@@ -1,0 +1,108 @@
+"""Batches of activities: up to a thousand, up to 1 MiB, halved by the engine when one of them spoils the rest."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from base.reasons import Dead
+from eventlog.event import Event
+from forwarder.destinations.base import (
+    BatchPolicy,
+    Call,
+    Fact,
+    Facts,
+    Outcome,
+    Plan,
+    Verdict,
+    dead,
+    delivered,
+    filtered,
+    visitor_key,
+)
+from forwarder.destinations.netcore.mapping import activity, contact_told, rule_against
+from forwarder.destinations.netcore.settings import NetcoreSettings
+from forwarder.destinations.replies import answered, json_object, said, unreadable
+from forwarder.destinations.values import happened
+from forwarder.errors import TransportError
+from forwarder.transport import Reply, Request
+
+MAX_ACTIVITIES: Final = 1000
+MAX_BYTES: Final = 1024 * 1024  # of a body
+
+Encoded = tuple[Event, bytes]
+
+
+class Netcore:
+    kind = "netcore"
+    batch = BatchPolicy(events=MAX_ACTIVITIES, bytes=MAX_BYTES, age=1.0)
+
+    def __init__(self, name: str, settings: NetcoreSettings) -> None:
+        self.name = name
+        self._settings = settings
+        self._max_age = settings.max_age_hours * 3600
+        key = settings.api_key.get_secret_value()
+        auth = {"Authorization": f"Bearer {key}"} if settings.auth_header == "bearer" else {"api-key": key}
+        self._headers = {"Content-Type": "application/json", **auth}
+        self._url = f"{settings.host}/v1/activity/upload"
+
+    def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
+        """A visitor's contact counts from the event on that tells it, also within the batch."""
+        learned: dict[str, Mapping[str, str]] = {}
+        settled: dict[str, Outcome] = {}
+        wanted: list[Encoded] = []
+        for event in events:
+            contact = _contact(event, facts, learned)
+            if rule := rule_against(event, self._settings):
+                settled[event.id] = filtered(rule)
+                continue
+            encoded = orjson.dumps(activity(event, contact, self._settings, now))
+            if len(encoded) > MAX_BYTES - len(b"[]"):
+                settled[event.id] = dead(Dead.TOO_LARGE, f"{len(encoded)} bytes; a call takes {MAX_BYTES}")
+            else:
+                wanted.append((event, encoded))
+        calls = tuple(self._call(batch, now) for batch in _batches(wanted))
+        return Plan(calls, settled, tuple(Fact(key, contact) for key, contact in learned.items()))
+
+    def _call(self, batch: Sequence[Encoded], now: float) -> Call:
+        body = b"[" + b",".join(encoded for _, encoded in batch) + b"]"
+        request = Request("POST", self._url, self._headers, body)
+        events = tuple(event for event, _ in batch)
+        late = frozenset(event.id for event in events if now - happened(event, now) > self._max_age)
+        return Call("activity", request, events, memo={"late": late})
+
+    def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
+        found = answered(reply)
+        if isinstance(found, Verdict):
+            return found
+        if found.status >= 400 and len(call.events) > 1:
+            return Verdict(split=True, detail=said(found))
+        if found.status >= 400:
+            reason = Dead.TOO_LARGE if found.status == 413 else Dead.REFUSED
+            return Verdict({event.id: dead(reason, said(found)) for event in call.events})
+        if found.status != 200 or (json_object(found) or {}).get("status") != "success":
+            return unreadable(found)
+        return Verdict({event.id: delivered(late=event.id in call.memo["late"]) for event in call.events})
+
+
+def _contact(event: Event, facts: Facts, learned: dict[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """What is known of the visitor by now; what this event adds is put into `learned`."""
+    key = f"{visitor_key(event)}/contact"
+    known = learned.get(key) or facts.get(key) or {}
+    contact = {**known, **contact_told(event)}
+    if contact != known:
+        learned[key] = contact
+    return contact
+
+
+def _batches(wanted: Sequence[Encoded]) -> Iterator[list[Encoded]]:
+    batch: list[Encoded] = []
+    size = 2
+    for item in wanted:
+        if batch and (len(batch) == MAX_ACTIVITIES or size + len(item[1]) + 1 > MAX_BYTES):
+            yield batch
+            batch, size = [], 2
+        batch.append(item)
+        size += len(item[1]) + 1
+    if batch:
+        yield batch

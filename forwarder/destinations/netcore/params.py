@@ -1,0 +1,126 @@
+"""An event's activity_params, by kind (contracts.md, section 3). Nulls and empties are taken out afterwards."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from forwarder.destinations.values import number, table, text, texts
+
+Params = Mapping[str, Any]
+Data = Mapping[str, Any]
+
+_AGREEMENTS: Final = {
+    "agreeTandc": "terms",
+    "agreePrivacy": "privacy",
+    "agreedTargetedMessages": "targeted_messages",
+}
+_YES: Final = frozenset({"true", "1", "yes", "on"})
+_DECIMALS: Final = 3  # of a position: about 100 m
+
+
+def _visit(data: Data, _currency: str | None) -> Params:
+    more, page = _additional(data), table(data.get("page"))
+    lists = {name: texts(more.get(name)) for name in ("brands", "tenants", "interests")}
+    where = {"page_url": page.get("url"), "page_title": page.get("title"), "referrer": page.get("referrer")}
+    return {**lists, **{name: text(value) for name, value in where.items()}, **_utm(table(data.get("utm")))}
+
+
+def _utm(utm: Mapping[str, Any]) -> Params:
+    return {f"utm_{str(name).removeprefix('utm_')}": text(value) for name, value in utm.items()}
+
+
+def _sale(data: Data, currency: str | None) -> Params:
+    items = [
+        {"tenant": text(receipt.get("name")), "price": number(receipt.get("value"))}
+        for receipt in _tables(_additional(data).get("receipts"))
+    ]
+    if not items:
+        return {"currency": currency}
+    total = sum(item["price"] for item in items if isinstance(item["price"], int | float))
+    return {"total_amount": round(total, 6), "currency": currency, "total_item_qty": len(items), "items": items}
+
+
+def _contact(data: Data, _currency: str | None) -> Params:
+    more = _additional(data)
+    return {"appointment_date": text(more.get("appointmentDate")), "sender_type": text(more.get("senderType"))}
+
+
+def _feedback(data: Data, _currency: str | None) -> Params:
+    return {"rating": number(_additional(data).get("rating"))}
+
+
+def _engagement(data: Data, _currency: str | None) -> Params:
+    return {"description": text(_additional(data).get("description"))}
+
+
+def _profiling(data: Data, _currency: str | None) -> Params:
+    return {"percent_completed": number(_additional(data).get("percentCompleted"))}
+
+
+def _register(data: Data, _currency: str | None) -> Params:
+    lead = table(data.get("lead"))
+    ids = {"location_id": text(lead.get("locationId")), "offer_id": text(lead.get("offerId"))}
+    return {"tags": texts(lead.get("tags")), **ids, "consents": list(_consents(lead))}
+
+
+def _consents(lead: Mapping[str, Any]) -> Iterator[str]:
+    """What was agreed to: `terms`, `privacy`, `targeted_messages`, and channels as `email:owner`."""
+    yield from (name for field, name in _AGREEMENTS.items() if _agreed(lead.get(field)))
+    for channel in _tables(lead.get("marketingChannels")):
+        if _agreed(channel.get("agreed")):
+            yield ":".join(filter(None, (text(channel.get("channel")), text(channel.get("type")))))
+
+
+def _init(_data: Data, _currency: str | None) -> Params:
+    return {}
+
+
+def _ad(data: Data, _currency: str | None) -> Params:
+    more = {**data, **_additional(data)}
+    return {
+        "request_type": text(data.get("requestType")),
+        "ad_id": text(more.get("adId")),
+        "campaign_id": text(more.get("campaignId")),
+        "scroll_view_percentage": number(more.get("scrollViewPercentage")),
+        "screen_on_time": number(more.get("screenOnTime")),
+    }
+
+
+def _sensors(data: Data, _currency: str | None) -> Params:
+    """The strongest beacon of the call, and how many there were. Never a macAddress: it is somebody's phone."""
+    sensors = _tables(data.get("sensors"))
+    heard = [(rssi, sensor) for sensor in sensors if (rssi := number(sensor.get("rssi"))) is not None]
+    rssi, strongest = max(heard, key=lambda pair: pair[0], default=(None, sensors[0] if sensors else {}))
+    return {"rssi": rssi, "beacon_count": len(sensors), "store": text(strongest.get("name"))}
+
+
+def _geo(data: Data, _currency: str | None) -> Params:
+    position = {name: number(data.get(name)) for name in ("lat", "lon")}
+    return {name: round(float(value), _DECIMALS) for name, value in position.items() if value is not None}
+
+
+def _additional(data: Data) -> Data:
+    return table(data.get("additionalData"))
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return [item for item in items if isinstance(item, Mapping)]
+
+
+def _agreed(value: Any) -> bool:
+    return value is True or text(value).lower() in _YES
+
+
+PARAMS: Final[Mapping[str, Callable[[Data, str | None], Params]]] = {
+    "visit": _visit,
+    "sale": _sale,
+    "contact": _contact,
+    "feedback": _feedback,
+    "engagement": _engagement,
+    "profiling": _profiling,
+    "register": _register,
+    "init": _init,
+    "ad": _ad,
+    "sensors": _sensors,
+    "geo": _geo,
+}

@@ -1,0 +1,73 @@
+"""`[destinations.<name>] kind = "netcore"`."""
+
+from typing import Final, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from forwarder.destinations.settings import DestinationSettings, checked_url
+
+ActivityKind = Literal[
+    "visit", "sale", "contact", "feedback", "engagement", "profiling", "register", "init", "ad", "sensors", "geo"
+]
+HOSTS: Final = {
+    "us": "https://api2.netcoresmartech.com",
+    "in": "https://apiin2.netcoresmartech.com",
+    "eu": "https://apieu2.netcoresmartech.com",
+}
+
+
+class NetcoreSettings(DestinationSettings):
+    kind: Literal["netcore"]
+    """Which vendor this is."""
+    region: Literal["us", "in", "eu"] | None = None
+    """Where the panel lives: api2, apiin2 or apieu2. Required unless base_url is given."""
+    base_url: str | None = None
+    """Another host than the region's, such as the sandbox."""
+    api_key: SecretStr
+    """The panel's API key."""
+    auth_header: Literal["bearer", "api-key"] = "bearer"
+    """`bearer`: Authorization: Bearer …; `api-key`: the header of newer panels."""
+    web_asset_id: str = ""
+    """The website's id in the panel. Without it what happens on the web is not relayed."""
+    app_asset_id: str = ""
+    """The app's id in the panel. Without it what happens in apps is not relayed."""
+    primary_key: Literal["email", "mobile", "customer_id"] = "email"
+    """The panel's primary key: what is sent as identity. Must be the panel's, or contacts are not found."""
+    anonymous_field: Literal["annonid", "anonid"] = "annonid"
+    """Name of the field for visitors nobody knows; a newer page of the vendor spells it anonid."""
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    """ISO 4217 code of the sums of sales, sent along; left out: none is sent."""
+    session_start: bool = False
+    """Relay each init, as "Session Start"."""
+    ad_impression: bool = False
+    """Relay ads that were seen, as "Ad Impression"."""
+    beacon_seen: bool = False
+    """Relay beacons, as "Beacon Seen": one for each call, its strongest beacon."""
+    location: bool = False
+    """Relay positions, as "Location", rounded to three decimals (about 100 m)."""
+    activities: dict[ActivityKind, str | Literal[False]] = Field(default_factory=dict)
+    """Activity names of your own, by kind (`sale = "Order"`); false: this kind is not relayed."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
+        return None if value is None else checked_url(value)
+
+    @field_validator("activities")
+    @classmethod
+    def _names(cls, value: dict[ActivityKind, str | Literal[False]]) -> dict[ActivityKind, str | Literal[False]]:
+        if empty := [kind for kind, name in value.items() if name is not False and not name.strip()]:
+            raise ValueError(f"expected a name, or false; {', '.join(empty)} is empty")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.region is None and self.base_url is None:
+            raise ValueError("region is required: us, in or eu (or a base_url)")
+        if not self.web_asset_id and not self.app_asset_id:
+            raise ValueError("web_asset_id or app_asset_id is required: nothing could be relayed")
+        return self
+
+    @property
+    def host(self) -> str:
+        return self.base_url or HOSTS[self.region or "us"]
