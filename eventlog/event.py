@@ -98,8 +98,9 @@ class Event:
             event = cls(**known, data=parsed.get("data", {}), data_base64=parsed.get("data_base64"))
         except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
             raise UnreadableEvent(f"not an event: {error}") from error
-        if not isinstance(event.data, dict) or not isinstance(event.subject, str) or event.type.count(".") < 1:
-            raise UnreadableEvent("not an event: its data is no object, or its subject or type no name")
+        named = all(isinstance(name, str) for name in (event.id, event.type, event.subject))
+        if not isinstance(event.data, dict) or not named or event.type.count(".") < 1:
+            raise UnreadableEvent("not an event: its data is no object, or its id, subject or type no name")
         return event
 
 
