@@ -68,5 +68,5 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """uvicorn would raise them again when it has ended, before what it serves from is closed."""
+        """uvicorn would put its own handlers in place of ours, and raise what it caught again at its end."""
         yield

@@ -112,9 +112,13 @@ def test_who_has_asked_before_the_end_is_answered(tmp_path: Path) -> None:
         ending = threading.Thread(target=lambda: codes.append(worker.process.stop()))
         ending.start()
         wait_until_refused(worker.port)
+        with pytest.raises(urllib.error.HTTPError) as unready:
+            get_json(f"http://127.0.0.1:{worker.admin}/health/ready")
         late.sendall(body[5:])
         answer = late.makefile("rb").read()
         ending.join()
+    with unready.value as told:
+        assert (told.code, orjson.loads(told.read())["status"]) == (503, "draining")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b'"uid"' in answer
     assert codes == [0]

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,16 +70,25 @@ def by_uvicorn(directory: Path, *flags: str) -> Iterator[tuple[int, int]]:
     port, admin = free_ports(2)
     command = [sys.executable, "-m", "uvicorn", "collector.app:app", "--port", str(port), *flags]
     environ = {**os.environ, **environment(directory, port, admin)}
-    process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
     try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "Application startup complete" in line:
-                break
+        wait_until_live(port)
         yield port, admin
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.wait(30)
+
+
+def wait_until_live(port: int, seconds: float = 30.0) -> None:
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=5).close()
+        except OSError:
+            assert time.monotonic() < ends, f"nobody serves on port {port}"
+            time.sleep(0.05)
+        else:
+            return
 
 
 def failing(directory: Path, port: int = 0, admin: int = 0, **settings: object) -> subprocess.CompletedProcess[str]:
