@@ -6,18 +6,10 @@ from typing import Final
 
 from starlette.types import Receive
 
-from collector.errors import CollectorError
+from collector.errors import BodyTooLarge, ClientGone
 
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 16 * 1024 * 1024
-
-
-class BodyTooLarge(CollectorError):
-    pass
-
-
-class ClientGone(CollectorError):
-    """The connection ended before its request did: nobody is left to answer."""
 
 
 class Incoming:

@@ -12,9 +12,10 @@ from base.ids import IdSource
 from base.metrics import CollectorMetrics
 from base.reasons import Refusal
 from collector.arrival import Arrival, Reply, Respond
-from collector.body import BodyTooLarge, ClientGone, Incoming
+from collector.body import Incoming
 from collector.client import Proxies
 from collector.cors import preflight
+from collector.errors import BodyTooLarge, ClientGone
 from collector.keys import Keys
 from collector.routes import TRACKING_METHODS, TrackingRoute, body_limit, find_tracking, is_ad_serving
 from collector.settings import CollectorSettings

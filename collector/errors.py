@@ -1,5 +1,7 @@
 """CollectorError
-+-- Refused     the request gets no 2xx; base.reasons.Refusal says why, collector/replies.py with which status
++-- Refused       the request gets no 2xx; base.reasons.Refusal says why, collector/replies.py with which status
++-- BodyTooLarge  the door reads no further: Refusal.TOO_LARGE
++-- ClientGone    the connection ended before its request did: nobody is left to answer
 """
 
 from base.errors import OchnError
@@ -17,3 +19,11 @@ class Refused(CollectorError):
         super().__init__(message or refusal.value)
         self.refusal = refusal
         self.message = message
+
+
+class BodyTooLarge(CollectorError):
+    pass
+
+
+class ClientGone(CollectorError):
+    pass

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
@@ -48,3 +53,12 @@ def test_the_default_port_is_a_thousand_above() -> None:
 def test_one_process_shows_its_own_counts() -> None:
     own = registry()
     assert summed(own, {}) is own
+
+
+def test_processes_that_count_into_one_directory_are_summed(tmp_path: Path) -> None:
+    counting = "from prometheus_client import Counter; Counter('ochn_things', 'Things.').inc(3)"
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", counting], env=environ, check=True)
+    every = summed(CollectorRegistry(), {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)})
+    assert every.get_sample_value("ochn_things_total") == 6
