@@ -43,7 +43,7 @@ class Identity:
         return self._write(kind, self._current, self._ids.random(_PART))
 
     def hashed(self, kind: IdKind, *facts: str) -> str:
-        """The same id for the same facts, always; NUL parts them, so it may stand only in the last."""
+        """The same id for the same facts, always. NUL parts them."""
         message = "\0".join(facts).encode("utf-8", "surrogatepass")
         return self._write(kind, _PERSON, hmac.digest(self._hash_key, message, "sha256")[:_PART])
 
@@ -88,7 +88,7 @@ def _version(secret: bytes) -> int:
 def build_identity(settings: IdentitySettings, ids: IdSource, logger: Logger) -> Identity:
     """Settings without a secret are the `dev` profile's: nothing else passes validation."""
     if settings.secret is None:
-        logger.warning("identity.development_secret", hint="set identity.secret before anybody else can reach this")
+        logger.info("identity.development_secret", hint="set identity.secret before anybody else can reach this")
     secret = settings.secret.get_secret_value().encode() if settings.secret else _DEVELOPMENT_SECRET
     person = (
         settings.person_secret.get_secret_value().encode() if settings.person_secret else _derive(secret, b"person")

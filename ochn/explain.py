@@ -71,7 +71,7 @@ def explain_request(settings: Settings, given: GivenRequest) -> dict[str, Any]:
     try:
         decision = decider.decide(arrival)
     except Refused as refused:
-        return {"request": shown, "refused": {"reason": refused.reason, "message": str(refused)}}
+        return {"request": shown, "refused": {"reason": refused.refusal, "message": str(refused)}}
     return {"request": shown, **_decided(decision, build_destinations(settings), now)}
 
 

@@ -46,14 +46,14 @@ class Live:
             entry = orjson.loads(text)
             event = entry["event"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            self._console.print(Text(text))
+            self._console.print(Text(text), soft_wrap=True)
             return
         if event == "event.received":
             self._received(entry)
         elif event == "event.settled":
             self._settled(entry)
         elif entry.get("level") not in ("debug", "info"):
-            self._console.print(_entry(entry))
+            self._console.print(_entry(entry), soft_wrap=True)
 
     def _received(self, entry: Mapping[str, Any]) -> None:
         line = _Line(entry, self._clock.monotonic())

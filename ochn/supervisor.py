@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from base.clock import Clock
 from base.errors import StartError
@@ -37,7 +38,7 @@ class Child:
 class _Running:
     child: Child
     process: asyncio.subprocess.Process
-    ready: asyncio.Future[None]
+    ready: asyncio.Future[Any]
 
 
 class Supervisor:
@@ -76,7 +77,7 @@ class Supervisor:
         self._keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
 
     async def _until_ready(self, running: _Running) -> None:
-        ended = asyncio.ensure_future(running.process.wait())
+        ended: asyncio.Future[Any] = asyncio.ensure_future(running.process.wait())
         await asyncio.wait([ended, running.ready], return_when=asyncio.FIRST_COMPLETED)
         if not running.ready.done():
             error = StartError(f"{running.child.name} could not start", "its own words stand above")
@@ -149,6 +150,11 @@ class Supervisor:
         await running.process.wait()
         return 1
 
+    def ready(self) -> tuple[int, dict[str, Any]]:
+        """Of the tree; whether events can be made durable, a collector's own /health/ready says."""
+        gone = [name for name, running in self._running.items() if running.process.returncode is not None]
+        return (503, {"status": "replacing", "children": gone}) if gone else (200, {"status": "ready"})
+
     def pids(self) -> dict[str, int]:
         return {name: running.process.pid for name, running in self._running.items()}
 
@@ -158,10 +164,10 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
         process.send_signal(number)
 
 
-def _written(descriptor: int) -> asyncio.Future[None]:
+def _written(descriptor: int) -> asyncio.Future[Any]:
     """Done when the child writes to its end: it serves. A child that dies first never does."""
     loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
+    ready: asyncio.Future[Any] = loop.create_future()
 
     def readable() -> None:
         loop.remove_reader(descriptor)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import mark_process_dead
 
-from base.admin import build_admin, serve_admin
+from base.admin import beside, build_admin, serve_admin, summed
 from base.clock import SystemClock
 from base.lock import lock_data_dir
 from base.logs import build_logger
@@ -79,7 +79,12 @@ async def _serve(tree: Tree, metrics: Path) -> int:
         try:
             await _until(ending, supervisor.start())
             if not ending.is_set():
-                admin = asyncio.create_task(serve_admin(build_admin(_registry(metrics), supervisor.pids), admin_socket))
+                admin = asyncio.create_task(
+                    serve_admin(
+                        build_admin(summed(CollectorRegistry(), tree.environ), supervisor.pids, supervisor.ready),
+                        admin_socket,
+                    )
+                )
                 _announce(tree, door, admin_socket)
                 await _tick_until(ending, tree.tick)
                 admin.cancel()
@@ -138,8 +143,7 @@ def _admin_port(tree: Tree, door: socket.socket | None) -> int:
     if tree.settings.admin.port is not None:
         return tree.settings.admin.port
     if door is not None:
-        port = door.getsockname()[1] + 1000
-        return port if port < 65536 else port - 2000
+        return beside(int(door.getsockname()[1]))
     return 9081 if "forwarder" in tree.roles else 0
 
 
@@ -147,9 +151,3 @@ def _fresh(directory: Path) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     return directory
-
-
-def _registry(metrics: Path) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(metrics))  # type: ignore[no-untyped-call]
-    return registry
