@@ -9,15 +9,20 @@ from base.metrics import LogMetrics
 from eventlog.embedded import EmbeddedLog
 from eventlog.log import EventLog
 from eventlog.settings import LogSettings
-from eventlog.topics import Topic
+from eventlog.spool import SpooledLog
+from eventlog.topics import Topic, Topics
 
 
 def build_log(  # noqa: PLR0917 - a build function receives its parts
     settings: LogSettings, data_dir: Path, topics: Sequence[Topic], clock: Clock, metrics: LogMetrics, logger: Logger
 ) -> EventLog:
     """`topics` are those this process may meet: each implementation keeps them as their `cleanup` says."""
-    if settings.kind == "kafka":
-        from eventlog.kafka import KafkaLog  # noqa: PLC0415 - the embedded log needs no Kafka client
+    if settings.kind == "embedded":
+        return EmbeddedLog(settings.embedded, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
+    from eventlog.kafka import KafkaLog  # noqa: PLC0415 - the embedded log needs no Kafka client
 
-        return KafkaLog(settings.kafka, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
-    return EmbeddedLog(settings.embedded, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
+    ours = Topics(settings.topic_prefix)
+    kafka = KafkaLog(settings.kafka, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
+    here, kept = data_dir / "spool", (ours.spool, ours.oversize)
+    spool = EmbeddedLog(settings.embedded, here, kept, clock=clock, metrics=metrics, logger=logger)
+    return SpooledLog(kafka, spool, topics=ours, metrics=metrics, logger=logger)

@@ -1,7 +1,6 @@
 """LogError
 +-- AppendError        one record did not become durable; `retriable` says whether the same record may later
 |   +-- RecordTooLarge never will
-|   +-- UnknownTopic   never will: this process was not told of it
 |   +-- LogUnavailable nowhere to put it now
 +-- Fenced             this reader's partition belongs to another since
 +-- CorruptLog         bytes that no reader can step over
@@ -19,10 +18,6 @@ class AppendError(LogError):
 
 
 class RecordTooLarge(AppendError):
-    retriable = False
-
-
-class UnknownTopic(AppendError):
     retriable = False
 
 

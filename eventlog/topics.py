@@ -71,3 +71,12 @@ class Topics:
     def all(self, destinations: tuple[str, ...]) -> tuple[Topic, ...]:
         fixed = (self.events, self.quarantine, self.dead_letters, self.parked, self.receipts, self.ledger, self.erased)
         return (*fixed, *(self.facts(name) for name in destinations))
+
+
+def topic_named(name: str) -> Topic:
+    """One of the above under any prefix, by its name; any other name is kept as events are, in one partition."""
+    prefix, _, destination = name.rpartition(".facts.")
+    if prefix:
+        return Topics(prefix).facts(destination)
+    topics = Topics(name.rpartition(".")[0])
+    return next((topic for topic in topics.all(()) if topic.name == name), Topic(name))

@@ -72,7 +72,7 @@ class Groups:
                     (group, topic),
                 ).fetchone()
                 epoch, renewed, start, committed = row or (0, now, None, None)
-                if row and 0 <= now - renewed < seconds and _is_held(self._file(group, topic, epoch)):
+                if row and now - renewed < seconds and _is_held(self._file(group, topic, epoch)):
                     return None
                 start = first_start() if start is None else start
                 file = self._file(group, topic, epoch + 1)

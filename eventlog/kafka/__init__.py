@@ -14,7 +14,7 @@ from eventlog.kafka.scanner import KafkaScanner
 from eventlog.kafka.writer import KafkaWriter
 from eventlog.log import Start
 from eventlog.settings import KafkaSettings
-from eventlog.topics import Topic
+from eventlog.topics import Topic, topic_named
 
 FIRST_CONNECT_SECONDS = 5.0
 
@@ -46,7 +46,7 @@ class KafkaLog:
     async def open_reader(self, group: str, topic: str, start: Start) -> KafkaReader:
         starts = Starts(self._data_dir / "groups-kafka.db")
         return KafkaReader(
-            topic=self._topics.get(topic, Topic(topic)),
+            topic=self._topics.get(topic) or topic_named(topic),
             subscription=Subscription(group, topic, start),
             connection=self._connection,
             starts=starts,

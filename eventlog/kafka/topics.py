@@ -9,12 +9,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from eventlog.appending import MAX_RECORD_BYTES
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_admin
 from eventlog.settings import KafkaSettings
 from eventlog.topics import Topic
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # an event of 900 KiB, as a dead letter with its request and reply
+MAX_MESSAGE_BYTES = MAX_RECORD_BYTES + 64 * 1024  # the largest record, in a batch of its own
 REQUEST_SECONDS = 10.0
 ALL_SECONDS = 30.0
 

@@ -16,14 +16,14 @@ from aiokafka.structs import RecordMetadata
 
 from base.logs import Logger
 from base.metrics import LogMetrics
-from eventlog.appending import tell
-from eventlog.errors import AppendError, LogUnavailable, RecordTooLarge, UnknownTopic
+from eventlog.appending import tell, too_large
+from eventlog.errors import AppendError, LogUnavailable, RecordTooLarge
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_producer
 from eventlog.kafka.lane import BATCH_BYTES, Lane, size
 from eventlog.kafka.topics import Shape, ensure_topics
 from eventlog.log import LogState, Position, Record, Settled
-from eventlog.topics import Topic
+from eventlog.topics import Topic, topic_named
 
 START_SECONDS = 30.0
 LAST_CHANCE_SECONDS = 0.5  # for the batches beside the one that failed: their answer may be on the wire
@@ -35,13 +35,14 @@ class KafkaWriter:
 
     def __init__(self, connection: Connection, topics: Iterable[Topic], metrics: LogMetrics, logger: Logger) -> None:
         self._connection = connection
-        self._topics = tuple(topics)
+        self._topics = {topic.name: topic for topic in topics}
         self._metrics, self._logger = metrics, logger
         self._timeout = connection.settings.request_timeout
         self._producer: AIOKafkaProducer | None = None
         self._shapes: dict[str, Shape] = {}
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._learning: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._trouble: AppendError = connection.away("not connected yet")
         self._found, self._lost = asyncio.Event(), asyncio.Event()
@@ -52,14 +53,10 @@ class KafkaWriter:
     def append(self, records: Sequence[Record], settled: Settled) -> None:
         self._in_flight += len(records)
         for record in records:
-            shape = self._shapes.get(record.topic)
-            if self._producer is None or shape is None:
-                self._loop.call_soon(self._settle, record, settled, self._refusal(record))
-            elif size(record) > shape.limit:
-                error = RecordTooLarge(f"{size(record)} bytes do not fit {record.topic}, which takes {shape.limit}")
-                self._loop.call_soon(self._settle, record, settled, error)
+            if refusal := self._refusal(record):
+                self._loop.call_soon(self._settle, record, settled, refusal)
             else:
-                self._enqueue(record, settled, shape)
+                self._enqueue(record, settled)
 
     def state(self) -> LogState:
         if self._producer is None:
@@ -76,16 +73,39 @@ class KafkaWriter:
         if self._sending:
             await asyncio.wait(self._sending, timeout=deadline)
         self._lose(LogUnavailable("the log is closed"))
-        for task in (self._keeper, *self._sending):
+        left = {self._keeper, *self._sending, *self._learning}
+        for task in left:
             task.cancel()
-        await asyncio.wait({self._keeper, *self._sending})
+        await asyncio.wait(left)
 
-    def _refusal(self, record: Record) -> AppendError:
-        if self._producer is not None:
-            return UnknownTopic(f"this process was not told of a topic {record.topic}")
-        return self._trouble
+    def _refusal(self, record: Record) -> AppendError | None:
+        shape = self._shapes.get(record.topic)
+        if self._producer is None:
+            return too_large(record) or self._trouble
+        if shape is None:
+            return self._learn(record.topic)
+        if size(record) > shape.limit:
+            return RecordTooLarge(f"{size(record)} bytes do not fit {record.topic}, which takes {shape.limit}")
+        return too_large(record)
 
-    def _enqueue(self, record: Record, settled: Settled, shape: Shape) -> None:
+    def _learn(self, name: str) -> LogUnavailable:
+        """The spool of several programs holds topics that only one of them was told of."""
+        if name not in self._topics:
+            self._topics[name] = topic_named(name)
+            task = self._loop.create_task(self._look_up(name))
+            self._learning.add(task)
+            task.add_done_callback(self._learning.discard)
+        return self._connection.away(f"{name} is being looked up")
+
+    async def _look_up(self, name: str) -> None:
+        try:
+            self._shapes |= await ensure_topics(self._connection, [self._topics[name]])
+        except LogUnavailable as error:
+            del self._topics[name]
+            self._logger.warning("kafka_topic_unknown", topic=name, detail=str(error))
+
+    def _enqueue(self, record: Record, settled: Settled) -> None:
+        shape = self._shapes[record.topic]
         partition = crc32(record.key) % shape.partitions  # not murmur2: that costs 17 µs in Python
         lane = self._lanes.get((record.topic, partition))
         if lane is None:
@@ -149,7 +169,7 @@ class KafkaWriter:
     def _settle(self, record: Record, settled: Settled, outcome: Position | AppendError) -> None:
         self._in_flight -= 1
         if isinstance(outcome, AppendError):
-            self._metrics.append_failed.labels(reason=type(outcome).__name__).inc()
+            self._metrics.append_failed.labels("unavailable" if outcome.retriable else "too_large").inc()
         tell(settled, record, outcome, self._logger)
 
     def _lose(self, trouble: AppendError, producer: AIOKafkaProducer | None = None) -> None:
@@ -197,7 +217,7 @@ class KafkaWriter:
 
     async def _connect(self) -> AIOKafkaProducer:
         await self._connection.knock()
-        self._shapes = await ensure_topics(self._connection, self._topics)
+        self._shapes = await ensure_topics(self._connection, self._topics.values())
         producer = AIOKafkaProducer(
             **self._connection.client(self._timeout), acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
         )
