@@ -60,7 +60,9 @@ def _as_object(data: dict[str, Any], name: str) -> bool:
     if value is None or value in ("", []):  # PHP writes an empty object as []
         del data[name]
         return True
-    if isinstance(value, list) and all(isinstance(item, dict) and "attributeName" in item for item in value):
+    if isinstance(value, list) and all(
+        isinstance(item, dict) and isinstance(item.get("attributeName"), str) for item in value
+    ):
         data[name] = _from_attributes(value)
         return True
     return False
@@ -70,7 +72,7 @@ def _from_attributes(items: list[dict[str, Any]]) -> dict[str, Any]:
     """[{attributeName, attributeValue}], the SDK's shape; a repeated name is a list."""
     values: dict[str, list[Any]] = {}
     for item in items:
-        values.setdefault(str(item["attributeName"]), []).append(item.get("attributeValue"))
+        values.setdefault(item["attributeName"], []).append(item.get("attributeValue"))
     return {name: value[0] if len(value) == 1 else value for name, value in values.items()}
 
 

@@ -10,7 +10,7 @@ from base.clock import Clock
 from base.ids import IdSource
 from base.logs import Logger
 from base.metrics import CollectorMetrics
-from base.reasons import Refusal
+from base.reasons import Quarantine, Refusal
 from collector.admission import Admission
 from collector.arrival import Arrival, Reply, Respond
 from collector.cors import origin_headers
@@ -128,19 +128,18 @@ class Intake:
             self._settle(pending, place, durable=False)
 
     def _append(self, pending: "_Pending", places: Sequence[int]) -> None:
-        received = pending.decision.arrival.received
-        records = [self._record(pending.judged[place], received) for place in places]
-        place_of = {id(record): place for record, place in zip(records, places, strict=True)}
+        for place in places:
+            record = self._record(pending.judged[place], pending.decision.arrival.received)
+            self._writer.append((record,), partial(self._settled, pending, place))
 
-        def settled(record: Record, outcome: Position | AppendError) -> None:
-            place = place_of[id(record)]
-            if isinstance(outcome, RecordTooLarge) and not pending.judged[place].kept:
-                pending.judged[place] = truncate(pending.judged[place].verdict, record.value or b"")
-                self._keep(pending, [place])
-                return
-            self._settle(pending, place, durable=not isinstance(outcome, AppendError))
-
-        self._writer.append(records, settled)
+    def _settled(self, pending: "_Pending", place: int, _: Record, outcome: Position | AppendError) -> None:
+        fitted = pending.judged[place]
+        if isinstance(outcome, RecordTooLarge) and Quarantine.EVENT_TOO_LARGE not in fitted.verdict.reasons:
+            # The log takes less than it was made to: only this event goes to the oversize store.
+            pending.judged[place] = truncate(fitted.verdict, fitted.encoded)
+            self._keep(pending, [place])
+            return
+        self._settle(pending, place, durable=not isinstance(outcome, AppendError))
 
     def _record(self, fitted: Fitted, received: float) -> Record:
         event = fitted.verdict.event

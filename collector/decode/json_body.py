@@ -19,6 +19,7 @@ from collector.errors import Refused
 
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)  # an open string runs to the end: linear
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _PARTNERS: Final = {b"}": b"{", b"]": b"["}
 _LARGEST_INTEGER: Final = 2**64 - 1
 _LEAST_INTEGER: Final = -(2**63)
@@ -90,7 +91,7 @@ def faults_of(value: Any) -> tuple[Quarantine, ...]:
 
 def _faults(value: Any) -> list[Quarantine]:
     if isinstance(value, str):
-        return [] if _is_text(value) else [Quarantine.BAD_TEXT]
+        return [] if _SURROGATES.search(value) is None else [Quarantine.BAD_TEXT]
     if isinstance(value, float):
         return [] if math.isfinite(value) else [Quarantine.BAD_NUMBER]
     if isinstance(value, int):
@@ -100,10 +101,6 @@ def _faults(value: Any) -> list[Quarantine]:
     if isinstance(value, list):
         return [fault for item in value for fault in _faults(item)]
     return []
-
-
-def _is_text(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _object(value: Any) -> dict[str, Any]:
