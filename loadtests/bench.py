@@ -3,10 +3,12 @@
     python loadtests/bench.py --seconds 10 --connections 64 --json bench.json
 
 wrk posts the vendor's sample visit from 100,000 visitors over loopback; default limits, embedded log, metrics on.
-One machine drives and serves, so the bare server's figure is the yardstick, not the absolute number.
+One machine drives and serves, so the bare server's figure is the yardstick, not the absolute number. Afterwards the
+log is counted: what was answered 2xx must be in it.
 """
 
 import argparse
+import asyncio
 import contextlib
 import http.client
 import json
@@ -24,6 +26,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from base.settings import load
+from eventlog.topics import Topics
+from ochn.config import Settings
+from ochn.log_access import open_log
+
 HERE = Path(__file__).parent
 HOST = "127.0.0.1"
 READY_DEADLINE, STOP_DEADLINE = 30.0, 15.0  # seconds
@@ -40,9 +47,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one server did."""
+    """What one server did; `answered` counts the warming up as well."""
 
     server: str
+    answered: int
     events_per_second: float
     cpu_us_per_event: float
     p50_ms: float
@@ -67,13 +75,20 @@ class Seen:
 
 def measure(server: str, command: list[str], port: int, options: Options) -> Figures:
     with running(command, port) as pid:
-        drive(port, 2, options.connections)  # warm
+        warm = drive(port, 2, options.connections)
         before = cpu_seconds(pid)
         seen = drive(port, options.seconds, options.connections)
         used = cpu_seconds(pid) - before
-    rate, cost = seen.requests / seen.seconds, used / max(seen.requests, 1) * 1e6
     return Figures(
-        server, round(rate), round(cost, 1), seen.p50_ms, seen.p99_ms, seen.max_ms, seen.refused, seen.broken
+        server=server,
+        answered=warm.requests - warm.refused + seen.requests - seen.refused,
+        events_per_second=round(seen.requests / seen.seconds),
+        cpu_us_per_event=round(used / max(seen.requests, 1) * 1e6, 1),
+        p50_ms=seen.p50_ms,
+        p99_ms=seen.p99_ms,
+        max_ms=seen.max_ms,
+        refused=seen.refused,
+        broken=seen.broken,
     )
 
 
@@ -118,6 +133,22 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, own[11:15])) / TICKS + sum(cpu_seconds(int(child)) for child in children)
 
 
+def check_log(data: Path, answered: int, connections: int) -> None:
+    """Ends the run when the log holds less than was answered, or more than was answered and then cut off by wrk."""
+    kept = asyncio.run(events_in_log(data))
+    if not answered <= kept <= answered + 2 * connections:
+        raise SystemExit(
+            f"{answered:,} events were answered 2xx and the log holds {kept:,}: these figures are worthless"
+        )
+
+
+async def events_in_log(data: Path) -> int:
+    settings = load(Settings, ENVIRONMENT | {"OCHN_DATA_DIR": str(data)})
+    scanner = await open_log(settings).open_scanner()
+    bounds = await scanner.bounds(Topics().events.name)
+    return sum(end - first for first, end in bounds.values())
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind((HOST, 0))
@@ -136,9 +167,10 @@ def collector(port: int, data: str, workers: int) -> list[str]:
 
 
 def table(figures: list[Figures]) -> Table:
-    shown = Table("server", "events/s", "CPU µs/event", "p50 ms", "p99 ms", "max ms", "refused", "broken")
+    shown = Table("", "answered", "events/s", "CPU µs", "p50 ms", "p99 ms", "max ms", "refused", "broken", box=None)
     for one in figures:
-        shown.add_row(*(f"{value:,}" if isinstance(value, int | float) else value for value in asdict(one).values()))
+        name, *numbers = asdict(one).values()
+        shown.add_row(name, *(f"{number:,}" if isinstance(number, int) else f"{number:.1f}" for number in numbers))
     return shown
 
 
@@ -159,9 +191,10 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="ochn-bench-") as data:
         one, other = free_port(), free_port()
         figures = [
-            measure("bare uvicorn", bare(one), one, options),
-            measure("ochn collector", collector(other, data, options.workers), other, options),
+            measure("bare", bare(one), one, options),
+            measure("ochn", collector(other, data, options.workers), other, options),
         ]
+        check_log(Path(data), figures[-1].answered, options.connections)
     Console().print(table(figures))
     if file:
         file.write_text(json.dumps({"options": asdict(options), "figures": [asdict(one) for one in figures]}, indent=2))
