@@ -86,7 +86,7 @@ def token_verdict(call: Call, reply: Reply | TransportError) -> Verdict:
     if not token:
         return unreadable(found)
     life = answer.get("expires_in")
-    seconds = float(life) if isinstance(life, int | float) else _SHORTEST_LIFE
+    seconds = float(life) if isinstance(life, int | float) and life > 0 else _SHORTEST_LIFE
     value = {"access_token": token, "expires": call.memo["now"] + 0.9 * seconds}
     return Verdict(facts=(Fact(TOKEN, value, secret=True),))
 
@@ -156,8 +156,9 @@ def _field(name: str, value: Any) -> Any:
 
 
 def _is_file(value: Any) -> bool:
+    """As pages send them, whole or cut out by the collector (`file` is then where it is kept); or base64 alone."""
     if isinstance(value, Mapping):
-        return "data" in value and ("type" in value or "name" in value)
+        return bool(value.keys() & {"data", "file"}) and bool(value.keys() & {"name", "type"})
     if not isinstance(value, str):
         return False
     return value.startswith("data:") or (len(value) > _LONGEST_WORD and " " not in value)
