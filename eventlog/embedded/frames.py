@@ -8,7 +8,7 @@ nothing that a visitor sent can pass for a frame when a reader looks for the nex
 """
 
 from collections.abc import Iterable
-from struct import Struct, error
+from struct import Struct
 from typing import Final, NamedTuple
 
 from google_crc32c import value as crc32c
@@ -19,9 +19,9 @@ from eventlog.log import Headers, Record
 MAGIC: Final = b"\xf8OC\xff"
 _PREFIX: Final = Struct("<4sII")
 _META: Final = Struct("<QdIiI")
+_FIXED: Final = Struct(_PREFIX.format + _META.format[1:])
 _HEADER: Final = Struct("<II")
 MAX_FRAME: Final = MAX_RECORD_BYTES + 64 * 1024  # room for the lengths; a longer frame is damage
-_SMALLEST: Final = _PREFIX.size + _META.size
 
 
 class Frame(NamedTuple):
@@ -58,22 +58,25 @@ def encode(records: Iterable[Record], first: int) -> bytes:
 
 def frame_at(buffer: bytes, at: int, origin: int = 0) -> Frame | None:
     """The whole, undamaged frame that begins at `at`, or None. `origin` is the buffer's own position in the file."""
-    if len(buffer) - at < _SMALLEST:
+    if len(buffer) - at < _FIXED.size:
         return None
-    magic, length, checksum = _PREFIX.unpack_from(buffer, at)
+    magic, length, checksum, sequence, timestamp, key_length, value_length, headers = _FIXED.unpack_from(buffer, at)
     begin = at + _PREFIX.size
     end = begin + length
-    if magic != MAGIC or end > len(buffer) or crc32c(body := buffer[begin:end]) != checksum:
+    if magic != MAGIC or end > len(buffer) or crc32c(buffer[begin:end]) != checksum:
         return None
-    try:
-        sequence, timestamp, key_length, value_length, header_count = _META.unpack_from(body)
-        key_end = _META.size + key_length
-        value_end = key_end + max(value_length, 0)
-        value = None if value_length < 0 else body[key_end:value_end]
-        headers = _unpack_headers(body, value_end, header_count) if header_count else ()
-    except (error, UnicodeDecodeError):  # the checksum holds by chance, one in four thousand million
-        return None
-    return Frame(sequence, timestamp, body[_META.size : key_end], value, headers, origin + at, origin + end)
+    key_begin = at + _FIXED.size
+    value_begin = key_begin + key_length
+    value_end = value_begin + max(value_length, 0)
+    return Frame(
+        sequence,
+        timestamp,
+        buffer[key_begin:value_begin],
+        None if value_length < 0 else buffer[value_begin:value_end],
+        _unpack_headers(buffer, value_end, headers) if headers else (),
+        origin + at,
+        origin + end,
+    )
 
 
 def length_at(buffer: bytes) -> int:
@@ -90,12 +93,12 @@ def _pack_headers(headers: Headers) -> bytes:
     return b"".join(_HEADER.pack(len(name), len(value)) + name + value for name, value in named)
 
 
-def _unpack_headers(body: bytes, at: int, count: int) -> Headers:
+def _unpack_headers(buffer: bytes, at: int, count: int) -> Headers:
     headers = []
     for _ in range(count):
-        name_length, value_length = _HEADER.unpack_from(body, at)
+        name_length, value_length = _HEADER.unpack_from(buffer, at)
         at += _HEADER.size
         middle, end = at + name_length, at + name_length + value_length
-        headers.append((body[at:middle].decode(), body[middle:end]))
+        headers.append((buffer[at:middle].decode(), buffer[middle:end]))
         at = end
     return tuple(headers)
