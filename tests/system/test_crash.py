@@ -5,6 +5,7 @@ The oracle: what was answered 2xx is at the sandbox, nothing was invented, every
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,11 +24,11 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(params=["embedded", "kafka"])
-def log_flags(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[list[str], dict[str, str]]:
+def log_flags(request: pytest.FixtureRequest) -> tuple[list[str], dict[str, str]]:
     if request.param == "embedded":
         return [], {}
     kafka: Kafka = request.getfixturevalue("kafka")
-    return ["--log=kafka", f"--kafka={kafka.bootstrap}"], {"OCHN_LOG__TOPIC_PREFIX": f"crash-{tmp_path.name}"}
+    return ["--log=kafka", f"--kafka={kafka.bootstrap}"], {"OCHN_LOG__TOPIC_PREFIX": f"crash-{uuid.uuid4().hex}"}
 
 
 @pytest.mark.parametrize("victim", ["collector-0", "forwarder", "sandbox", "ochn", "all"])
