@@ -154,10 +154,15 @@ def test_a_refused_init_is_remembered_for_a_while(facts: MemoryFacts) -> None:
     assert [call.purpose for call in course.calls] == ["init"]
     assert [course.outcomes[event.id].reason for event in (first, second)] == [Dead.UPSTREAM_INIT_REFUSED] * 2
     assert "no" in course.outcomes[first.id].detail
-    assert run(facts, INIT) == [("dead", Dead.UPSTREAM_INIT_REFUSED)]
+    for seconds, calls in ((REFUSAL_HOLDS - 1, 0), (REFUSAL_HOLDS, 1)):
+        later = bring(DESTINATION, [send("visit", age=-seconds)], refuse, facts, NOW + seconds)
+        assert [call.purpose for call in later.calls] == ["init"] * calls
+
+
+def test_a_refused_init_that_tells_more_is_tried(facts: MemoryFacts) -> None:
+    assert run(facts, INIT) == [("dead", Dead.REFUSED)]
+    assert run(facts, make_event("web.init")) == [("dead", Dead.UPSTREAM_INIT_REFUSED)]
     assert run(facts, make_event("web.init", {"email": "a@x.example"})) == [("dead", Dead.REFUSED)]
-    later = bring(DESTINATION, [send("visit")], refuse, facts, NOW + REFUSAL_HOLDS)
-    assert [call.purpose for call in later.calls] == ["init"]
 
 
 def test_a_refused_email_does_not_cost_the_visitor(facts: MemoryFacts) -> None:
