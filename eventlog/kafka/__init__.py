@@ -16,7 +16,7 @@ from eventlog.log import Start
 from eventlog.settings import KafkaSettings
 from eventlog.topics import Topic, topic_named
 
-FIRST_CONNECT_SECONDS = 5.0
+FIRST_TRY_SECONDS = 5.0
 
 
 class KafkaLog:
@@ -40,7 +40,7 @@ class KafkaLog:
     async def open_writer(self) -> KafkaWriter:
         """Kafka may be away: the writer is down then, says so, and goes on trying."""
         writer = KafkaWriter(self._connection, self._topics.values(), self._metrics, self._logger)
-        await writer.connected(FIRST_CONNECT_SECONDS)
+        await writer.first_try(FIRST_TRY_SECONDS)
         return writer
 
     async def open_reader(self, group: str, topic: str, start: Start) -> KafkaReader:

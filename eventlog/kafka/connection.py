@@ -32,7 +32,7 @@ class Connection:
         return {
             "bootstrap_servers": self.settings.bootstrap,
             "request_timeout_ms": int(request_seconds * 1000),
-            "metadata_max_age_ms": 10_000,  # a topic that was deleted and made again is seen this soon
+            "metadata_max_age_ms": 5_000,  # a topic that was deleted and made again is seen this soon
             **self._security,
         }
 

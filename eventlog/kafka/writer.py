@@ -45,7 +45,7 @@ class KafkaWriter:
         self._learning: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._trouble: AppendError = connection.away("not connected yet")
-        self._found, self._lost = asyncio.Event(), asyncio.Event()
+        self._tried, self._lost = asyncio.Event(), asyncio.Event()
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._keeper = self._loop.create_task(self._keep_connected())
@@ -63,10 +63,10 @@ class KafkaWriter:
             return LogState("down", str(self._trouble), self._in_flight)
         return LogState("ok", f"Kafka at {self._connection.settings.bootstrap}", self._in_flight)
 
-    async def connected(self, patience: float) -> None:
-        """Returns once it can append, or after `patience` seconds."""
+    async def first_try(self, patience: float) -> None:
+        """Returns when the first connection stands or has failed, or after `patience` seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._found.wait(), patience)
+            await asyncio.wait_for(self._tried.wait(), patience)
 
     async def close(self, deadline: float) -> None:
         self._closing = True
@@ -177,7 +177,6 @@ class KafkaWriter:
         if self._producer is None or (producer is not None and producer is not self._producer):
             return
         self._producer, self._trouble = None, trouble
-        self._found.clear()
         self._lost.set()
         for lane in self._lanes.values():
             waiting, lane.queue = lane.queue, type(lane.queue)()
@@ -190,6 +189,7 @@ class KafkaWriter:
                 producer = await self._connect()
             except LogUnavailable as error:
                 self._trouble = error
+                self._tried.set()
                 if attempt == 0:
                     self._logger.warning("kafka_away", detail=str(error))
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
@@ -206,7 +206,7 @@ class KafkaWriter:
         self._lost.clear()
         self._lanes.clear()  # a topic may have been made anew with other partitions
         self._producer = producer
-        self._found.set()
+        self._tried.set()
         self._logger.info("kafka_connected", brokers=self._connection.settings.bootstrap)
         await self._lost.wait()
         self._logger.warning("kafka_lost", detail=str(self._trouble))

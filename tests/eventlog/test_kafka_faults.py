@@ -1,7 +1,8 @@
 """Kafka frozen, killed, away, and its topics deleted: what was settled as durable is there, all is settled once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,78 +11,89 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from eventlog.appending import append_durably
-from eventlog.errors import LogUnavailable, RecordTooLarge
-from eventlog.kafka import KafkaLog
-from eventlog.kafka.writer import KafkaWriter
-from eventlog.log import Assigned, Record
+from eventlog.errors import Fenced, LogUnavailable, RecordTooLarge
+from eventlog.log import Assigned, Batch, LogReader, LogWriter, Record
 from eventlog.topics import Topic
 from tests.support.appends import Sender
 from tests.support.kafka import Kafka, KafkaServer, a_place
-from tests.support.kafka_log import a_log, a_topic, read_all, records, until
+from tests.support.kafka_log import a_log, a_topic, read_all, records, until, up
+from tests.support.logs import reading, scanned, values, writing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.kafka]
 
 
-async def test_what_is_settled_as_durable_survives_a_frozen_a_killed_and_a_stopped_broker(
-    own_kafka: KafkaServer, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def shaken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker that these tests may break, and leave whole for the next."""
+    with KafkaServer(tmp_path_factory.mktemp("shaken") / "kafka") as server:
+        yield server
+
+
+async def test_writer_and_reader_survive_a_frozen_and_a_killed_broker(shaken: KafkaServer, tmp_path: Path) -> None:
     topic = a_topic()
-    log = a_log(own_kafka.bootstrap, tmp_path, topic)
-    async with a_writer(log) as writer:
-        sender = Sender(writer, topic)
-        for fault in (frozen, killed, stopped):
-            told_before, sending = len(sender.durable), asyncio.ensure_future(sender.send(3000, pause=0.01))
+    log = a_log(shaken.bootstrap, tmp_path, topic)
+    async with writing(log) as writer, reading(log, topic.name) as reader:
+        sender, found = Sender(writer, topic), set[bytes | None]()
+        collecting = asyncio.ensure_future(collect(reader, found))
+        for fault in (frozen, killed):
+            durable_before, sending = len(sender.durable), asyncio.ensure_future(sender.send(3000, pause=0.01))
             await asyncio.sleep(0.5)
-            await fault(own_kafka, lambda: down(writer))
+            await fault(shaken, writer)
             await sending
             await sender.until_told()
             assert sender.refused
-            assert len(sender.durable) > told_before
+            assert len(sender.durable) > durable_before
             await up(writer)
         await append_durably(writer, records(topic, [1_000_000]))
+        async with asyncio.timeout(60.0):
+            while not sender.durable | {b"1000000"} <= found:
+                await asyncio.sleep(0.1)
+        collecting.cancel()
     assert set(sender.told.values()) == {1}
-    found = await everything(log, topic)
-    assert sender.durable <= set(found)
-    assert b"1000000" in found
+    stored = await scanned(log, topic.name)
+    assert sender.durable <= {record.value for record in stored}
 
 
-async def frozen(kafka: KafkaServer, seen: Callable[[], Awaitable[None]]) -> None:
+async def collect(reader: LogReader, found: set[bytes | None]) -> None:
+    while True:
+        item = await reader.next(500, 1.0)
+        if isinstance(item, Batch):
+            found |= {record.value for record in item.records}
+            with contextlib.suppress(Fenced):
+                await reader.commit(item.partition, item.next_offset)
+
+
+async def frozen(kafka: KafkaServer, writer: LogWriter) -> None:
     kafka.freeze()
-    await seen()
+    await down(writer)
     kafka.thaw()
 
 
-async def killed(kafka: KafkaServer, seen: Callable[[], Awaitable[None]]) -> None:
+async def killed(kafka: KafkaServer, writer: LogWriter) -> None:
     kafka.kill()
-    await seen()
+    await down(writer)
     await asyncio.to_thread(kafka.start)
 
 
-async def stopped(kafka: KafkaServer, seen: Callable[[], Awaitable[None]]) -> None:
-    await asyncio.to_thread(kafka.stop)
-    await seen()
-    await asyncio.to_thread(kafka.start)
-
-
-async def test_a_short_freeze_costs_nothing(own_kafka: KafkaServer, tmp_path: Path) -> None:
+async def test_a_short_freeze_costs_nothing(shaken: KafkaServer, tmp_path: Path) -> None:
     topic = a_topic()
-    log = a_log(own_kafka.bootstrap, tmp_path, topic, request_timeout=20.0)
-    async with a_writer(log) as writer:
+    log = a_log(shaken.bootstrap, tmp_path, topic, request_timeout=20.0)
+    async with writing(log) as writer:
         sender = Sender(writer, topic)
         await sender.send(100)
-        own_kafka.freeze()
+        shaken.freeze()
         await sender.send(100, pause=0.1)
-        own_kafka.thaw()
+        shaken.thaw()
         await sender.until_told()
         assert sender.refused == []
-    assert sorted(map(int, await everything(log, topic))) == list(range(200))
+    assert sorted(int(value or b"") for value in values(await scanned(log, topic.name))) == list(range(200))
 
 
 async def test_kafka_away_is_no_reason_not_to_start(tmp_path: Path) -> None:
     server = KafkaServer(tmp_path / "kafka", a_place(1))
     topic = a_topic()
     log = a_log(server.bootstrap, tmp_path, topic)
-    async with a_writer(log) as writer:
+    async with writing(log) as writer:
         state = writer.state()
         assert state.status == "down"
         assert server.bootstrap in state.detail
@@ -102,16 +114,16 @@ async def test_kafka_away_is_no_reason_not_to_start(tmp_path: Path) -> None:
 
 
 async def test_closing_while_the_broker_is_frozen_is_bounded_and_leaves_nothing(
-    own_kafka: KafkaServer, tmp_path: Path
+    shaken: KafkaServer, tmp_path: Path
 ) -> None:
     topic = a_topic()
-    log = a_log(own_kafka.bootstrap, tmp_path, topic, request_timeout=30.0)
+    log = a_log(shaken.bootstrap, tmp_path, topic, request_timeout=30.0)
     tasks_before = asyncio.all_tasks()
     writer = await log.open_writer()
     reader = await log.open_reader("group", topic.name, "earliest")
     await until(reader, Assigned)
     sender = Sender(writer, topic)
-    own_kafka.freeze()
+    shaken.freeze()
     await sender.send(100)
     async with asyncio.timeout(20.0):
         await writer.close(0.5)
@@ -120,13 +132,13 @@ async def test_closing_while_the_broker_is_frozen_is_bounded_and_leaves_nothing(
     assert {type(error) for error in sender.refused} == {LogUnavailable}
     assert len(sender.refused) == 100
     assert asyncio.all_tasks() == tasks_before
-    own_kafka.thaw()
+    shaken.thaw()
 
 
 async def test_a_deleted_topic_is_made_again_and_read_from_its_start(kafka: Kafka, tmp_path: Path) -> None:
     topic = a_topic()
     log = a_log(kafka.bootstrap, tmp_path, topic, request_timeout=1.0)
-    async with a_writer(log) as writer, an_admin(kafka) as admin:
+    async with writing(log) as writer, an_admin(kafka) as admin:
         reader = await log.open_reader(topic.name, topic.name, "now")
         await until(reader, Assigned)
         await append_durably(writer, records(topic, range(100)))
@@ -143,7 +155,7 @@ async def test_only_the_record_that_is_too_large_is_refused_when_the_limit_is_lo
     kafka: Kafka, tmp_path: Path
 ) -> None:
     topic = a_topic(as_events=False)
-    async with a_writer(a_log(kafka.bootstrap, tmp_path, topic)) as writer, an_admin(kafka) as admin:
+    async with writing(a_log(kafka.bootstrap, tmp_path, topic)) as writer, an_admin(kafka) as admin:
         large = Record(topic.name, b"key", b"x" * 100_000, 1.0)
         await append_durably(writer, [large])
         lowered = ConfigResource(ConfigResourceType.TOPIC, topic.name, {"max.message.bytes": "50000"})
@@ -156,7 +168,7 @@ async def test_only_the_record_that_is_too_large_is_refused_when_the_limit_is_lo
         assert len(await append_durably(writer, records(topic, range(1000)))) == 1000
 
 
-async def until_durable(writer: KafkaWriter, topic: Topic, number: int) -> None:
+async def until_durable(writer: LogWriter, topic: Topic, number: int) -> None:
     async with asyncio.timeout(40.0):
         while True:
             try:
@@ -167,29 +179,10 @@ async def until_durable(writer: KafkaWriter, topic: Topic, number: int) -> None:
                 return
 
 
-async def everything(log: KafkaLog, topic: Topic) -> list[bytes]:
-    scanner = await log.open_scanner()
-    return [record.value or b"" async for record in scanner.scan(topic.name)]
-
-
-async def up(writer: KafkaWriter) -> None:
-    await writer.connected(40.0)
-    assert writer.state().status == "ok"
-
-
-async def down(writer: KafkaWriter) -> None:
+async def down(writer: LogWriter) -> None:
     async with asyncio.timeout(20.0):
         while writer.state().status != "down":
             await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def a_writer(log: KafkaLog) -> AsyncIterator[KafkaWriter]:
-    writer = await log.open_writer()
-    try:
-        yield writer
-    finally:
-        await writer.close(5.0)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """A KafkaLog for one test: topics of its own, settings that make a test short."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +12,13 @@ from base.clock import SystemClock
 from base.logs import quiet_logger
 from base.metrics import LogMetrics, log_metrics
 from eventlog.kafka import KafkaLog
-from eventlog.log import Assigned, Batch, Item, LogReader, Record, StoredRecord
+from eventlog.log import Assigned, Batch, Item, LogReader, LogWriter, Record, StoredRecord
 from eventlog.settings import KafkaSettings
 from eventlog.topics import Topic
 
 
-def a_log(bootstrap: str, data_dir: Path, *topics: Topic, request_timeout: float = 2.0, **settings: object) -> KafkaLog:
-    kafka = KafkaSettings.model_validate({"bootstrap": bootstrap, "request_timeout": request_timeout, **settings})
+def a_log(bootstrap: str, data_dir: Path, *topics: Topic, **settings: object) -> KafkaLog:
+    kafka = KafkaSettings.model_validate({"bootstrap": bootstrap, "request_timeout": 2.0, **settings})
     return KafkaLog(kafka, data_dir, topics, clock=SystemClock(), metrics=metrics(), logger=quiet_logger())
 
 
@@ -34,11 +35,18 @@ def records(topic: Topic, numbers: Sequence[int], keys: int = 20) -> list[Record
     return [Record(topic.name, b"key-%d" % (number % keys), b"%d" % number, time.time()) for number in numbers]
 
 
-async def until(reader: LogReader, kind: type[Item], seconds: float = 30.0) -> Item:
-    """The next item of a kind; what comes before it is passed over."""
+async def up(writer: LogWriter, seconds: float = 40.0) -> None:
+    """Returns once the writer says that all is well."""
+    async with asyncio.timeout(seconds):
+        while writer.state().status != "ok":
+            await asyncio.sleep(0.01)
+
+
+async def until(reader: LogReader, kind: type[Item], *, asks: int = 0, seconds: float = 30.0) -> Item:
+    """The next item of a kind; what comes before it is passed over. `asks` for records too, also for other kinds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        item = await reader.next(0 if kind is not Batch else 500, 0.5)
+        item = await reader.next(500 if kind is Batch else asks, 0.5)
         if isinstance(item, kind):
             return item
     raise TimeoutError(f"no {kind.__name__} within {seconds:.0f} s")
