@@ -12,10 +12,10 @@ from collector.checks import check, send_kind
 from collector.fields import canonical_names, fold_lead, straighten
 from collector.identity import Identity
 from collector.keys import AppKey
-from collector.moments import moments
+from collector.moments import Moments, moments
 from collector.person import normal_email
 from collector.remarks import Remark, reasons_of
-from collector.visitor import Visitor, find_visitor, read_id
+from collector.visitor import find_visitor, read_id
 from eventlog.event import Event
 
 _BY_CONTENT: Final = frozenset({"send", "sensors", "geo"})
@@ -54,23 +54,20 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An Event ready for the log, what there is to say about it, and what an init is answered."""
+    """An Event ready for the log, what there is to say about it, and what an init is answered.
+
+    `reasons`: the remarks that hold it back, as the event names them too.
+    """
 
     event: Event
     remarks: tuple[Remark, ...]
+    reasons: tuple[Quarantine, ...]
     answer: Mapping[str, str]
-
-    @property
-    def reasons(self) -> tuple[Quarantine, ...]:
-        return reasons_of(self.remarks)
 
 
 def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int) -> Verdict:
     call, key = sent.call, envelope.key
-    data = fold_lead(sent.fields) if call.kind == "register" else canonical_names(sent.fields)
-    remarks = [*sent.faults, *sent.remarks, *_about_key(call, envelope)]
-    if not sent.faults:
-        remarks += straighten(data)
+    data, remarks = _straightened(sent, envelope)
     kind = kind_by_content(call, data)
     if kind != call.kind:
         remarks.append(Remark(Warned.REROUTED, envelope.door))
@@ -80,10 +77,42 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
         remarks += visitor.remarks
         remarks += check(name, data, most_sensors)
         remarks += _about_email(data)
-    event, bad_time = _event(sent, envelope, visitor, f"ochn.{call.surface}.{name}", data, rerouted=kind != call.kind)
-    if bad_time:
+    when = moments(data.get("ts"), data.get("sentAt"), envelope.received, envelope.receivedtime)
+    if when.bad:
         remarks.append(Remark(Warned.BAD_CLIENT_TIME, "ts, sentAt"))
-    return Verdict(event, tuple(remarks), visitor.answer or {})
+    reasons = reasons_of(remarks)
+    event = Event(
+        id=sent.id,
+        type=f"ochn.{call.surface}.{name}",
+        subject=visitor.subject or sent.id,
+        time=when.time,
+        receivedtime=envelope.receivedtime,
+        tenant=key.tenant,
+        appkeyname=key.name,
+        door=envelope.door,
+        clienteventid=_client_id(data),
+        clienttime=when.client,
+        senttime=when.sent,
+        person=visitor.person,
+        rerouted=kind != call.kind,
+        foreignid=visitor.foreign,
+        consent=envelope.consent,
+        originverdict=envelope.originverdict,
+        clientaddress=envelope.clientaddress,
+        useragent=envelope.useragent,
+        quarantinereasons=",".join(reasons) or None,
+        data={} if sent.faults else _without_times(data, when),
+        data_base64=base64.b64encode(sent.raw()).decode() if sent.faults else None,
+    )
+    return Verdict(event, tuple(remarks), reasons, visitor.answer or {})
+
+
+def _straightened(sent: Sent, envelope: Envelope) -> tuple[dict[str, Any], list[Remark]]:
+    data = fold_lead(sent.fields) if sent.call.kind == "register" else canonical_names(sent.fields)
+    remarks = [*sent.faults, *sent.remarks, *_about_key(sent.call, envelope)]
+    if not sent.faults:
+        remarks += straighten(data)
+    return data, remarks
 
 
 def kind_by_content(call: Call, data: Mapping[str, Any]) -> str:
@@ -114,37 +143,17 @@ def _about_email(data: Mapping[str, Any]) -> list[Remark]:
     return [Remark(Warned.BAD_EMAIL, "email")] if email and not normal_email(email) else []
 
 
-def _event(
-    sent: Sent, envelope: Envelope, visitor: Visitor, name: str, data: dict[str, Any], *, rerouted: bool
-) -> tuple[Event, bool]:
-    """The event, and whether its client time was bad: then what came as time stays in the data."""
-    when = moments(data.get("ts"), data.get("sentAt"), envelope.received, envelope.receivedtime)
-    for field, read in (("ts", when.client), ("sentAt", when.sent)):
-        if read is not None or data.get(field, "") in (None, ""):
-            data.pop(field, None)
-    clienteventid = read_id(data.get("eid")) or None
-    if clienteventid is not None:
+def _client_id(data: dict[str, Any]) -> str | None:
+    """Taken out of `data`, when it can be one."""
+    clienteventid = read_id(data.get("eid"))
+    if clienteventid:
         del data["eid"]
-    event = Event(
-        id=sent.id,
-        type=name,
-        subject=visitor.subject or sent.id,
-        time=when.time,
-        receivedtime=envelope.receivedtime,
-        tenant=envelope.key.tenant,
-        appkeyname=envelope.key.name,
-        door=envelope.door,
-        data={} if sent.faults else data,
-        data_base64=base64.b64encode(sent.raw()).decode() if sent.faults else None,
-        person=visitor.person,
-        clienteventid=clienteventid,
-        clienttime=when.client,
-        senttime=when.sent,
-        rerouted=rerouted,
-        foreignid=visitor.foreign,
-        consent=envelope.consent,
-        originverdict=envelope.originverdict,
-        clientaddress=envelope.clientaddress,
-        useragent=envelope.useragent,
-    )
-    return event, when.bad
+    return clienteventid or None
+
+
+def _without_times(data: dict[str, Any], when: Moments) -> dict[str, Any]:
+    """A time that could not be read stays as it came."""
+    for name, read in (("ts", when.client), ("sentAt", when.sent)):
+        if read is not None or data.get(name, "") in (None, ""):
+            data.pop(name, None)
+    return data

@@ -12,7 +12,7 @@ import orjson
 
 from base.reasons import Quarantine
 from collector.judge import Sent, Verdict
-from collector.remarks import Remark, reasons_of
+from collector.remarks import Remark
 from eventlog.event import MAX_BYTES
 
 _SHOWN_VALUE: Final = 1024
@@ -37,7 +37,6 @@ class Fitted:
 
 
 def fit(verdict: Verdict, sent: Sent) -> Fitted:
-    verdict = _marked(verdict)
     encoded = verdict.event.to_bytes()
     if len(encoded) <= MAX_BYTES:
         return Fitted(verdict, encoded)
@@ -51,17 +50,12 @@ def fit(verdict: Verdict, sent: Sent) -> Fitted:
 
 def truncate(verdict: Verdict, raw: bytes) -> Fitted:
     """Quarantined with what is small of its data; the whole body stands in the oversize store under the event's id."""
+    reasons = (*verdict.reasons, Quarantine.EVENT_TOO_LARGE)
+    small = dict(_small(verdict.event.data))
+    event = replace(verdict.event, data=small, data_base64=None, quarantinereasons=",".join(reasons))
     remarks = (*verdict.remarks, Remark(Quarantine.EVENT_TOO_LARGE))
-    event = replace(verdict.event, data=dict(_small(verdict.event.data)), data_base64=None)
-    verdict = _marked(replace(verdict, event=event, remarks=remarks))
-    return Fitted(verdict, verdict.event.to_bytes(), (Kept(f"oversize/{event.id}", raw),))
-
-
-def _marked(verdict: Verdict) -> Verdict:
-    reasons = reasons_of(verdict.remarks)
-    if not reasons:
-        return verdict
-    return replace(verdict, event=replace(verdict.event, quarantinereasons=",".join(reasons)))
+    cut = Verdict(event, remarks, reasons, verdict.answer)
+    return Fitted(cut, event.to_bytes(), (Kept(f"oversize/{event.id}", raw),))
 
 
 def _cut(value: Any, event_id: str, kept: list[Kept]) -> Any:

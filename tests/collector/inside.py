@@ -1,7 +1,7 @@
 """The intake on a log in memory: arrivals in, replies and stored events out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +18,9 @@ from collector.arrival import Arrival, Reply
 from collector.intake import Intake, build_intake
 from collector.keys import KeyRing
 from collector.settings import CollectorRoot
+from eventlog.errors import AppendError
 from eventlog.event import Event
-from eventlog.log import LogWriter
+from eventlog.log import LogState, LogWriter, Position, Record, Settled
 from eventlog.memory import MemoryLog
 from eventlog.topics import Topics
 
@@ -30,6 +31,30 @@ KEYS = {
     "demo": {"values": ["demo", "571e64183647a855d0sgf3a3"]},
     "shop": {"values": ["shop"], "origins": ["https://shop.example"], "surfaces": ["web"], "tenant": "shop"},
 }
+
+
+class PickyLog:
+    """A LogWriter that refuses what `refuse` has an error for."""
+
+    def __init__(self, refuse: Callable[[Record], AppendError | None]) -> None:
+        self.refuse = refuse
+        self.records: list[Record] = []
+
+    def append(self, records: Sequence[Record], settled: Settled) -> None:
+        for record in records:
+            asyncio.get_running_loop().call_soon(settled, record, self._store(record))
+
+    def _store(self, record: Record) -> Position | AppendError:
+        if refused := self.refuse(record):
+            return refused
+        self.records.append(record)
+        return Position(record.topic, 0, len(self.records))
+
+    def state(self) -> LogState:
+        return LogState("ok")
+
+    async def close(self, deadline: float) -> None:
+        pass
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eventlog.errors import LogUnavailable
-from tests.collector.inside import JSON, body_of, inside
+from tests.collector.inside import JSON, PickyLog, body_of, inside
 
 pytestmark = pytest.mark.anyio
 
@@ -103,14 +103,23 @@ async def test_a_batch_that_cannot_be_taken_apart_is_held_whole(tmp_path: Path) 
 
 
 async def test_what_is_not_stored_is_to_be_sent_again(tmp_path: Path) -> None:
-    """A large event waits for its file, and by then the log is gone: the other is durable."""
+    log = PickyLog(lambda record: LogUnavailable("away") if record.topic == "ochn.quarantine" else None)
+    events = [VISIT, {"call": "geo", "mid": "m", "lat": 200, "lon": 2, "eid": "e"}]
+    async with inside(tmp_path, writer=log) as house:
+        reply = await house.send_json("/jsapi/batch", {"appkey": "demo", "events": events})
+        stored, lost = body_of(reply)["results"]
+        assert (reply.status, stored["status"], len(log.records)) == (200, "accepted", 1)
+        assert {**lost, "id": ""} == {"eid": "e", "id": "", "status": "retry"}
+        assert house.count("ochn_events_total", type="ochn.mobile.geo", verdict="quarantined") == 0
+
+
+async def test_a_batch_of_which_nothing_is_stored_is_refused(tmp_path: Path) -> None:
     lead = {"call": "register", "lead": {"cv": {"name": "cv", "data": "x" * 1_000_000}}}
     async with inside(tmp_path) as house:
-        small = {"appkey": "demo", "events": [VISIT]}
         house.log.outage = LogUnavailable("away")
-        assert (await house.send_json("/jsapi/batch", small)).status == 503
+        assert (await house.send_json("/jsapi/batch", {"appkey": "demo", "events": [VISIT, VISIT]})).status == 503
         house.log.outage = None
-        (tmp_path / "files").write_text("no folder")
-        assert (await house.send_json("/jsapi/batch", {"appkey": "demo", "events": [lead]})).status == 503
+        (tmp_path / "files").write_text("a file where a folder should be")
+        assert (await house.send_json("/jsapi/batch", {"appkey": "demo", "events": [VISIT, lead]})).status == 503
         assert house.log.topics == {}
         assert house.count("ochn_in_flight") == 0

@@ -1,6 +1,7 @@
 """Bodies of every media to fields, to faults, or to a refusal."""
 
 import gzip
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -144,6 +145,15 @@ def test_gzip_in_members() -> None:
 )
 def test_gzip_that_is_none_or_a_bomb(body: bytes, expected: Refusal) -> None:
     assert refusal(body, FORM, SMALL, "gzip") == expected
+
+
+def test_a_bomb_is_never_unpacked() -> None:
+    bomb = gzip.compress(b"a" * 50_000_000)
+    tracemalloc.start()
+    assert refusal(bomb, FORM, encoding="gzip") == Refusal.TOO_LARGE
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 def part(head: str, value: bytes) -> bytes:

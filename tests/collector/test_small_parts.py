@@ -1,7 +1,5 @@
 """Times, consent, admission, the log's own limit, and what is reported."""
 
-import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,8 @@ from collector.admission import Admission
 from collector.moments import moments, read_moment
 from collector.reports import Reports
 from collector.signals import consent, read_cookies
-from eventlog.errors import AppendError, RecordTooLarge
-from eventlog.log import LogState, Position, Record, Settled
-from tests.collector.inside import header, inside
+from eventlog.errors import RecordTooLarge
+from tests.collector.inside import PickyLog, header, inside
 
 pytestmark = pytest.mark.anyio
 
@@ -101,38 +98,17 @@ def test_admission_counts_requests_and_bytes() -> None:
     assert (admission.requests, admission.bytes) == (0, 0)
 
 
-class SmallLog:
-    """A log whose records may have `most` bytes: a broker's limit, lowered behind our back."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.records: list[Record] = []
-
-    def append(self, records: Sequence[Record], settled: Settled) -> None:
-        for record in records:
-            outcome: Position | AppendError = RecordTooLarge("too large for the broker")
-            if len(record.value or b"") <= self.most:
-                self.records.append(record)
-                outcome = Position(record.topic, 0, len(self.records))
-            asyncio.get_running_loop().call_soon(settled, record, outcome)
-
-    def state(self) -> LogState:
-        return LogState("ok")
-
-    async def close(self, deadline: float) -> None:
-        pass
-
-
 async def test_what_the_log_refuses_for_its_size_is_kept_beside_it(tmp_path: Path) -> None:
     body = "appkey=demo&mid=v&lat=1&lon=2&note=" + "x" * 2000
-    log = SmallLog(1000)
+    most = {"bytes": 1000}
+    log = PickyLog(lambda record: RecordTooLarge("it is") if len(record.value or b"") > most["bytes"] else None)
     async with inside(tmp_path, writer=log) as house:
         reply = await house.send("/mobileapi/geo", body)
         assert (reply.status, header(reply, "x-event-status")) == (200, "quarantined; reason=event_too_large")
         (kept,) = (tmp_path / "oversize").iterdir()
         assert b"x" * 2000 in kept.read_bytes()
         assert [record.topic for record in log.records] == ["ochn.quarantine"]
-        log.most = 10
+        most["bytes"] = 10
         assert (await house.send("/mobileapi/geo", body)).status == 503
 
 
