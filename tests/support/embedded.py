@@ -1,11 +1,13 @@
 """The embedded log in tests: one to open, processes that append to it, and the oracle they leave behind."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +78,14 @@ def appending(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process that appends until the block ends, if nothing ended it before; killed with -9, as it must bear."""
     module = [sys.executable, "-m", "tests.support.log_appender"]
-    process = subprocess.Popen([*under, *module, data_dir, oracle, oracle.stem, *words], cwd=ROOT)
+    process = subprocess.Popen(
+        [*under, *module, data_dir, oracle, oracle.stem, *words], cwd=ROOT, start_new_session=True
+    )
     try:
         yield process
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # `under` may have made it a child of its own
         process.wait()
 
 

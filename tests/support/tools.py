@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"chromium": "chromium", "java": "openjdk-17-jre-headless", "mvn": "maven", "strace": "strace", "wrk": "wrk"}
+PACKAGES = {
+    "chromium": "chromium",
+    "mkfs.ext4": "e2fsprogs",
+    "java": "openjdk-17-jre-headless",
+    "mvn": "maven",
+    "strace": "strace",
+    "wrk": "wrk",
+}
 
 
 def require(tool: str) -> str:
