@@ -22,6 +22,7 @@ from ochn.config import Settings
 from ochn.served import remember
 from ochn.supervisor import Child, Supervisor
 
+CHILD = "ochn.child"
 END_SECONDS = 9.0  # from the signal to the last child's end
 
 
@@ -123,13 +124,11 @@ def _children(tree: Tree, door: socket.socket | None) -> Sequence[Child]:
     if door is not None:
         workers = range(tree.settings.collector.workers)
         fd = door.fileno()
-        children += [
-            Child(f"collector-{n}", "ochn.child", 0, ("collector", str(n), str(fd)), fds=(fd,)) for n in workers
-        ]
+        children += [Child(f"collector-{n}", CHILD, 0, ("collector", str(n), str(fd)), fds=(fd,)) for n in workers]
     if "forwarder" in tree.roles:
-        children.append(Child("forwarder", "ochn.child", 1, ("forwarder", "0")))
+        children.append(Child("forwarder", CHILD, 1, ("forwarder", "0")))
     if "sandbox" in tree.roles:
-        children.append(Child("sandbox", "ochn.child", 2, ("sandbox", "0")))
+        children.append(Child("sandbox", CHILD, 2, ("sandbox", "0")))
     return children
 
 

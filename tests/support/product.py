@@ -78,14 +78,20 @@ class Process:
 
 
 class Product:
-    """`ochn dev` on free ports. `flags` are added to the command, `environ` to its environment."""
+    """`ochn dev` on free ports. `flags` are added to the command, `environ` to its environment; `command` stands in for it."""
 
-    def __init__(self, data_dir: Path, flags: Sequence[str] = (), environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        flags: Sequence[str] = (),
+        environ: dict[str, str] | None = None,
+        command: Sequence[str] = OCHN,
+    ) -> None:
         self.data_dir = data_dir
         self.port, self.sandbox_port, self.admin_port = free_ports(3)
         self.process = Process(
             [
-                *OCHN,
+                *command,
                 "dev",
                 f"--port={self.port}",
                 f"--sandbox-port={self.sandbox_port}",
@@ -137,9 +143,10 @@ class Product:
         return []
 
     def fault(self, **fault: Any) -> None:
-        body = json.dumps(fault).encode()
+        """As `POST /_sandbox/faults` takes it; none given: all faults end."""
+        body = json.dumps(fault).encode() if fault else None
         url = f"http://127.0.0.1:{self.sandbox_port}/_sandbox/faults"
-        request = urllib.request.Request(url, body, {"content-type": "application/json"}, method="POST")
+        request = urllib.request.Request(url, body, method="POST" if fault else "DELETE")
         urllib.request.urlopen(request, timeout=10).read()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,10 +3,11 @@
 The oracle: what was answered 2xx is at the sandbox, nothing was invented, every payload is as it was sent.
 """
 
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from tests.support.oracle import Load, Oracle, Verdict, reconcile
 from tests.support.product import Product
 from tests.system.scale import Scale
 
-RATE = 400.0  # events a second
-# What had gone out and was not committed yet when the forwarder died: a second of the rate at the worst, and its calls.
+RATE = 300.0  # events a second
+# What had gone out and was not committed yet when a forwarder died, for each that did: a second of the rate at the
+# worst, and what was on the wire.
 DUPLICATES = 500
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
@@ -31,26 +33,50 @@ def log_flags(request: pytest.FixtureRequest) -> tuple[list[str], dict[str, str]
     return ["--log=kafka", f"--kafka={kafka.bootstrap}"], {"OCHN_LOG__TOPIC_PREFIX": f"crash-{uuid.uuid4().hex}"}
 
 
-@pytest.mark.parametrize("victim", ["collector-0", "forwarder", "sandbox", "ochn", "all"])
+@pytest.mark.parametrize(
+    "victims", [["collector-0", "forwarder", "sandbox"], ["ochn", "all"]], ids=["each-child", "parent-then-all"]
+)
 def test_what_was_answered_survives_kill_9(
-    victim: str, log_flags: tuple[list[str], dict[str, str]], tmp_path: Path, scale: Scale
+    victims: list[str], log_flags: tuple[list[str], dict[str, str]], tmp_path: Path, scale: Scale
 ) -> None:
     flags, environ = log_flags
     oracle = Oracle(tmp_path / "oracle")
     with Product(tmp_path / "data", flags, environ) as product:
-        load = Load(product.url, oracle, scale.events, RATE)
-        driving = threading.Thread(target=load.run)
-        driving.start()
-        wait_until(lambda: load.sent > scale.events // 3, scale.deadline)
-        product.kill(victim)
-        driving.join(scale.deadline)
+        drive(product, oracle, scale, victims)
         verdicts = reconcile(product, oracle, scale.deadline)
-        report(victim, oracle, verdicts)
+        report(victims, oracle, verdicts)
         assert [verdict for verdict in verdicts if not verdict.clean] == []
-        assert [verdict for verdict in verdicts if verdict.duplicates > DUPLICATES] == []
+        assert [verdict for verdict in verdicts if verdict.duplicates > DUPLICATES * len(victims)] == []
         assert len(oracle.acknowledged) > scale.events // 2, "too few were answered for the test to mean anything"
         assert_a_fresh_event_arrives(product, tmp_path, scale)
         assert product.process.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "victim"), [("commit_before_send", "forwarder"), ("answer_before_durable", "collector-0")]
+)
+def test_without_its_protection_it_loses(sabotage: str, victim: str, tmp_path: Path, scale: Scale) -> None:
+    """The negative control: the same oracle is red."""
+    oracle = Oracle(tmp_path / "oracle")
+    command = [sys.executable, "-m", "tests.support.sabotaged", sabotage]
+    with Product(tmp_path / "data", command=command) as product:
+        product.fault(destination="footprints", fault="slow", delay=0.5, for_seconds=60)
+        drive(product, oracle, scale, [victim])
+        product.fault()
+        verdicts = reconcile(product, oracle, deadline=10.0)
+        report([f"{victim} ({sabotage})"], oracle, verdicts)
+        assert any(verdict.lost for verdict in verdicts)
+
+
+def drive(product: Product, oracle: Oracle, scale: Scale, victims: Sequence[str]) -> None:
+    """The load, and in the middle of it one kill after the other."""
+    load = Load(product.url, oracle, scale.events, RATE)
+    driving = threading.Thread(target=load.run)
+    driving.start()
+    for number, victim in enumerate(victims, start=1):
+        wait_until(lambda due=number: load.sent > scale.events * due // (len(victims) + 2), scale.deadline)  # type: ignore[misc]
+        product.kill(victim)
+    driving.join(scale.deadline)
 
 
 def assert_a_fresh_event_arrives(product: Product, tmp_path: Path, scale: Scale) -> None:
@@ -67,9 +93,9 @@ def wait_until(reached: Callable[[], bool], deadline: float) -> None:
         time.sleep(0.02)
 
 
-def report(victim: str, oracle: Oracle, verdicts: list[Verdict]) -> None:
+def report(victims: Sequence[str], oracle: Oracle, verdicts: list[Verdict]) -> None:
     for verdict in verdicts:
         print(
-            f"{victim}: {len(oracle.issued)} issued, {len(oracle.acknowledged)} answered 2xx, at {verdict.destination} "
-            f"{len(verdict.lost)} lost, {verdict.duplicates} duplicates"
+            f"kill -9 {', '.join(victims)}: {len(oracle.issued)} issued, {len(oracle.acknowledged)} answered 2xx; "
+            f"at {verdict.destination} {len(verdict.lost)} lost, {verdict.duplicates} duplicates"
         )
