@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench loadtest soak clean
+.PHONY: help run test check docs bench loadtest soak clean
 
 VENV := .venv/bin
 RUN := .venv/installed
@@ -17,6 +17,10 @@ test: $(TEST) ## all tests, with a real Kafka and a real Chromium (ARGS='tests/c
 
 check: $(TEST) ## format, lint, types, and the rules of the house
 	@exec scripts/check
+
+docs: $(TEST) ## the pages that are made from the code
+	@$(VENV)/python -m ochn.reference > docs/configuration.md
+	@$(VENV)/python -m eventlog.schema > docs/event.schema.json
 
 bench: $(TEST) ## events a second and CPU an event of the collector, beside a bare server
 	@exec scripts/bench $(ARGS)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 
-from base.reasons import Refusal
+from base.reasons import Refusal, Warned
 from collector.arrival import HeaderList, Reply
 from collector.cors import origin_headers
 from collector.decide import Decision
@@ -120,9 +120,9 @@ class Answers:
         return {**result, **verdict.answer, **self._warnings(verdict)}
 
     def _warnings(self, verdict: Verdict) -> dict[str, list[str]]:
-        if not self.warnings or not verdict.remarks:
-            return {}
-        return {"warnings": [remark.sentence() for remark in verdict.remarks]}
+        """What the page's author should mend; an id that the vendor once issued is noted, and nothing to mend."""
+        told = [remark.sentence() for remark in verdict.remarks if remark.code is not Warned.FOREIGN_ID]
+        return {"warnings": told} if self.warnings and told else {}
 
     def _cookies(self, decision: Decision, verdict: Verdict) -> Iterable[tuple[str, str]]:
         if not self.cookie_seconds or decision.call.surface != "web" or verdict.reasons:

@@ -24,36 +24,43 @@ as JSON: `OCHN_KEYS__SHOP__VALUES='["abc"]'`. All faults are told at once, befor
 """
 
 
+# As the data goes; what is not named here comes last.
+_ORDER = ("profile", "data_dir", "keys", "identity", "collector", "log", "forwarder", "destinations")
+
+
 def markdown() -> str:
     return "\n".join([_HEAD, *_tables("", Settings)]).rstrip() + "\n"
 
 
-def _tables(prefix: str, model: type[BaseModel]) -> Iterator[str]:
+def _tables(path: str, model: type[BaseModel]) -> Iterator[str]:
     """A section's own values first, then the sections inside it."""
     inner: list[tuple[str, type[BaseModel]]] = []
     rows = []
-    for name, field in model.model_fields.items():
+    for name, field in sorted(model.model_fields.items(), key=_place):
         models = list(_models(field.annotation))
-        if models:
-            suffix = ".<name>" if get_origin(field.annotation) is dict else ""
-            inner += [(f"{prefix}.{name}{suffix}".lstrip("."), item) for item in models]
-        else:
+        named = ".<name>" if get_origin(field.annotation) is dict else ""
+        inner += [(f"{path}.{name}{named}".lstrip("."), item) for item in models]
+        if not models:
             rows.append(_row(name, field))
     if rows:
-        yield f"## `[{prefix}]`\n" if prefix else "## Top of the file\n"
-        if prefix and model.__doc__ and model.__doc__ != Section.__doc__:
+        yield f"## {_title(path, model)}\n" if path else "## Top of the file\n"
+        if path and model.__doc__ and model.__doc__ != Section.__doc__:
             yield f"{' '.join(model.__doc__.split())}\n"
         yield "| setting | takes | default | meaning |\n|---|---|---|---|"
         yield "\n".join(rows) + "\n"
-    for path, item in inner:
-        yield from _tables(_titled(path, item), item)
+    for inner_path, item in inner:
+        yield from _tables(inner_path, item)
 
 
-def _titled(path: str, model: type[BaseModel]) -> str:
+def _place(entry: tuple[str, FieldInfo]) -> int:
+    return _ORDER.index(entry[0]) if entry[0] in _ORDER else len(_ORDER)
+
+
+def _title(path: str, model: type[BaseModel]) -> str:
     kind = model.model_fields.get("kind")
     if kind is None or not path.endswith("<name>"):
-        return path
-    return f"{path}] kind = [{get_args(kind.annotation)[0]}"
+        return f"`[{path}]`"
+    return f'`[{path}]` with `kind = "{get_args(kind.annotation)[0]}"`'
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -1,0 +1,83 @@
+"""The documents say what the code does: made again they are the same, and what they name exists."""
+
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry, Metric
+from typer.testing import CliRunner
+
+from base.metrics import collector_metrics, forwarder_metrics, log_metrics
+from base.reasons import Refusal
+from base.settings import validate
+from collector.replies import STATUS
+from eventlog.schema import schema
+from ochn.cli import app
+from ochn.config import Settings
+from ochn.reference import markdown
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_configuration_page_is_made_from_the_settings() -> None:
+    assert (ROOT / "docs/configuration.md").read_text() == markdown(), "run `make docs`"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    rows = [line for line in markdown().splitlines() if line.startswith("| `")]
+    assert len(rows) > 50
+    assert [row for row in rows if row.rstrip(" |").endswith("|") or row.split("|")[4].strip() == ""] == []
+
+
+def test_the_event_schema_is_made_from_the_event() -> None:
+    assert orjson.loads((ROOT / "docs/event.schema.json").read_bytes()) == schema(), "run `make docs`"
+
+
+def test_the_example_configuration_is_one() -> None:
+    raw = tomllib.loads((ROOT / "ochn.example.toml").read_text())
+    settings = validate(Settings, raw, "ochn.example.toml")
+    assert settings.enabled_destinations() == ("footprints", "netcore")
+
+
+def test_every_metric_stands_in_operations_and_no_other() -> None:
+    registry = CollectorRegistry()
+    declared = [collector_metrics(registry), log_metrics(registry), forwarder_metrics(registry)]
+    names = {_family(getattr(group, item.name).describe()[0]) for group in declared for item in fields(group)}
+    told = set(re.findall(r"^\| `(ochn_\w+)`", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
+    assert told == names
+
+
+def _family(metric: Metric) -> str:
+    return f"{metric.name}_total" if metric.type == "counter" else metric.name
+
+
+def test_every_refusal_stands_in_the_wire_reference_with_its_status() -> None:
+    table = (ROOT / "docs/wire.md").read_text().split("## Refusals")[1]
+    told = {
+        reason: int(status)
+        for status, reasons in re.findall(r"^\| (\d+) \| ([^|]+) \|", table, re.MULTILINE)
+        for reason in re.findall(r"`(\w+)`", reasons)
+    }
+    assert told == {str(reason): status for reason, status in STATUS.items() if reason != Refusal.CLIENT_GONE}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_links_to_exists(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_command_of_the_readme_is_one() -> None:
+    said = set(
+        re.findall(
+            r"ochn (dev|collector|forwarder|sandbox|status|explain|check-config|keys|quarantine|dead-letters)",
+            (ROOT / "README.md").read_text(),
+        )
+    )
+    listed = CliRunner().invoke(app, ["--help"]).output
+    assert said
+    assert [command for command in said if command not in listed] == []
