@@ -85,7 +85,7 @@ class Batcher:
 
     def take(self, now: float) -> list[Work]:
         works, full = self._next()
-        if not works or not (full or now - works[0].taken >= self._policy.age):
+        if not works or not (full or now >= works[0].taken + self._policy.age):
             return []
         chosen = set(map(id, works))
         self._waiting = deque(work for work in self._waiting if id(work) not in chosen)

@@ -60,9 +60,13 @@ class Calls:
             return Answer(call, answer.verdict, taught=answer.taught)
         if self._landed.get(call.shared, 0) > planned[0]:
             return Answer(call, Verdict(), taught=True)
-        flight = self._flying[call.shared] = asyncio.create_task(self._make(call, events, planned))
+        flight = self._flying[call.shared] = asyncio.create_task(self._fly(call, events, planned))
+        return await flight
+
+    async def _fly(self, call: Call, events: Sequence[Event], planned: tuple[int, int]) -> Answer:
+        """Lands before anybody who waits goes on: their next plans must not find it in the air."""
         try:
-            return await flight
+            return await self._make(call, events, planned)
         finally:
             del self._flying[call.shared]
             self._land(call.shared)

@@ -5,7 +5,6 @@ Crash-only: what goes wrong here ends the engine, and a new one begins at the co
 
 import asyncio
 import heapq
-from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,10 +42,12 @@ class Engine:
     _failure: Exception | None = field(init=False, default=None)
     _ending: bool = field(init=False, default=False)
     _quiet: bool = field(init=False, default=False)
+    _new_first: bool = field(init=False, default=False)
     _order: Iterator[int] = field(init=False, default_factory=count)
     _later: list[tuple[float, int, Unit]] = field(init=False, default_factory=list)  # a heap by when they go on
-    _slow: deque[str] = field(init=False, default_factory=deque)  # visitors whose parked events have their turn
-    _slow_at: float = field(init=False, default=0.0)
+    _slow_busy: bool = field(init=False, default=False)  # somebody's parked events are under way
+    _slow_failures: int = field(init=False, default=0)  # in a row
+    _slow_at: float = field(init=False, default=0.0)  # monotonic: when the parked are looked at again
 
     @property
     def in_flight(self) -> int:
@@ -104,17 +105,35 @@ class Engine:
             task.add_done_callback(self._ended)
 
     def _next(self, now: float, probe: bool) -> Coroutine[Any, Any, None] | None:
+        """Every other probe is somebody new: else one event that always fails would keep the breaker open for all."""
+        self._new_first = probe and not self._new_first
+        if self._new_first:
+            return self._next_new(now, probe) or self._next_again(now, probe)
+        return self._next_again(now, probe) or self._next_new(now, probe)
+
+    def _next_again(self, now: float, probe: bool) -> Coroutine[Any, Any, None] | None:
         if self._later and self._later[0][0] <= now:
             return self._go_on(heapq.heappop(self._later)[2], probe)
-        if self.parking.holds_any() and now >= self._slow_at and not self._slow:
-            self._slow.extend(self.parking.due(self.ledger.partitions, self.concurrency))
-            self._slow_at = now + SLOW_LANE_SECONDS
-        while self._slow:
-            subject = self._slow.popleft()
-            if self.queue.claim(subject):
-                return self._bring_parked(subject, probe)
-        works = self.queue.take(now)
-        return self._bring_new(works, probe) if works else None
+        return None
+
+    def _next_new(self, now: float, probe: bool) -> Coroutine[Any, Any, None] | None:
+        if not probe and (subject := self._next_parked(now)):
+            return self._bring_parked(subject, probe)
+        if works := self.queue.take(now):
+            return self._bring_new(works, probe)
+        if probe and (subject := self._next_parked(now)):
+            return self._bring_parked(subject, probe)
+        return None
+
+    def _next_parked(self, now: float) -> str | None:
+        """A visitor with parked events whose turn has come, made busy. One at a time, and slower while they fail."""
+        if self._slow_busy or now < self._slow_at or not self.parking.holds_any():
+            return None
+        self._slow_at = now + SLOW_LANE_SECONDS
+        due = self.parking.due(self.ledger.partitions, self.concurrency)
+        subject = next(filter(self.queue.claim, due), None)
+        self._slow_busy = subject is not None
+        return subject
 
     async def _bring(self, job: Coroutine[Any, Any, None], probe: bool) -> None:
         try:
@@ -165,25 +184,34 @@ class Engine:
         return taught or len(plan.settled) < len(events)
 
     async def _bring_parked(self, subject: str, probe: bool) -> None:
-        await self._clear_parked(subject, probe)
+        try:
+            passed = await self._clear_parked(subject, probe)
+        finally:
+            self._slow_busy = False
+        now, policy = self.clock.monotonic(), self.breaker.policy
+        self._slow_failures = 0 if passed else self._slow_failures + 1
+        self._slow_at = now if passed else now + min(policy.longest, policy.first * 2.0 ** min(self._slow_failures, 32))
         self.queue.release(frozenset([subject]))
 
-    async def _clear_parked(self, subject: str, probe: bool) -> None:
-        """Tries the visitor's parked events in order, until one fails or none gets on."""
+    async def _clear_parked(self, subject: str, probe: bool) -> bool:
+        """Tries the visitor's parked events in order, until one fails or none gets on. False: one has failed."""
+        passed = True
         while self._may_go_on(probe) and not self.parking.held_back(subject):
             works = [work for work in self.parking.works(subject) if work.partition in self.ledger.partitions]
-            if not works or not await self._try_parked(Unit.of(works, slow=True), probe):
+            unit = Unit.of(works, slow=True)
+            passed = await self._try_parked(unit, probe)
+            if not passed or unit.finished == 0:
                 break
         await self.parking.postpone(subject)
+        return passed
 
     async def _try_parked(self, unit: Unit, probe: bool) -> bool:
-        """True: some of them are done with, and the next may be looked at."""
         while unit.current() and self._may_go_on(probe):
             if await self.rounds.go(unit) is not None:
                 if self.breaker.state == "running":
                     await self.settlement.settle(unit.current()[0], parked(Parked.KEEPS_FAILING))
                 return False
-        return unit.finished > 0
+        return True
 
     async def _rest(self) -> None:
         """Until something has changed, or is due."""
@@ -208,6 +236,6 @@ class Engine:
         if not self.breaker.allows(now):
             return self.breaker.due(now)
         dues = [self.queue.due(now), self._later[0][0] - now if self._later else None]
-        if self.parking.holds_any():
+        if not self._slow_busy and self.parking.holds_any():
             dues.append(self._slow_at - now)
         return min((max(0.0, due) for due in dues if due is not None), default=None)

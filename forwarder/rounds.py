@@ -20,7 +20,7 @@ from forwarder.facts import FactStore
 from forwarder.settlement import Settlement
 from forwarder.work import Unit, Work
 
-FRUITLESS = 16  # rounds; the longest chain of calls that a destination makes has four
+FRUITLESS = 16  # calls; the longest chain of calls that a destination makes has four
 ALONE = 3  # failures of one event between which others passed
 
 
@@ -62,9 +62,10 @@ class Rounds:
             unit, [(work, plan.settled[work.event.id]) for work in part if work.event.id in plan.settled]
         )
         delay = await self._call(unit, part, plan.calls, planned)
-        unit.fruitless = 0 if delay is not None or unit.settled > before else unit.fruitless + 1
+        if delay is not None or unit.settled > before:
+            unit.fruitless = 0
         if unit.fruitless > FRUITLESS:
-            await self._blame(unit, f"{FRUITLESS} rounds have settled nothing")
+            await self._blame(unit, f"{FRUITLESS} calls have settled nothing")
             return None
         return delay
 
@@ -96,6 +97,7 @@ class Rounds:
         """A round fails once, however many of its calls do."""
         delay: float | None = None
         troubles = []
+        unit.fruitless += any(answer.evidence is not None for answer in answers)
         for answer in answers:
             if answer.evidence is not None:
                 _note(_works(part, answer.call), part, answer, self.clock.now())
@@ -157,7 +159,8 @@ class Rounds:
             return 0.0
         entropy, now = self.ids.random(4), self.clock.monotonic()
         for answer in answers:
-            if answer.evidence is not None and answer.verdict.trouble is not None:
+            known = unit.slow and self.breaker.state == "running"  # to fail, and for itself: that is why it is slow
+            if answer.evidence is not None and answer.verdict.trouble is not None and not known:
                 self._failed(answer.verdict, answer.verdict.trouble, now, entropy)
         if self._alone(unit, now) and not unit.slow:
             unit.suspect = True

@@ -58,7 +58,7 @@ class Unit:
     probe: bool = False  # goes on although the destination is not well
     settled: int = 0  # its events that have an outcome
     finished: int = 0  # of these, those that are not parked
-    fruitless: int = 0  # rounds in a row that settled nothing
+    fruitless: int = 0  # rounds in a row that made calls and settled nothing
     failures: int = 0  # troubles in a row
     alone: int = 0  # of these, those between which others passed
     passes: int = 0  # the breaker's count at the last failure
