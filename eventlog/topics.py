@@ -8,11 +8,13 @@ Cleanup = Literal["delete", "compact", "compact,delete"]
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`as_events`: partitioned as events are, so that one worker holds both; else one partition is enough."""
+    """`as_events`: partitioned as events are, so that one worker holds both; else one partition is enough.
+    `until_read`, of the embedded log: what every group has committed is deleted before its time."""
 
     name: str
     cleanup: Cleanup = "delete"
     as_events: bool = False
+    until_read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Topics:
     @property
     def spool(self) -> Topic:
         """Embedded only: what waits for Kafka."""
-        return Topic(f"{self.prefix}.spool")
+        return Topic(f"{self.prefix}.spool", until_read=True)
 
     @property
     def oversize(self) -> Topic:

@@ -138,15 +138,22 @@ class Groups:
 
 def committed_offset(directory: Path, group: str, topic: str) -> int | None:
     """None for a group that has never committed, and for one that nobody knows."""
+    return _asked(directory, "select committed from leases where consumers = ? and topic = ?", group, topic)
+
+
+def read_by_all(directory: Path, topic: str) -> int:
+    """The offset before which each of the topic's groups has come; 0 when it has none."""
+    return _asked(directory, "select min(coalesce(committed, start)) from leases where topic = ?", topic) or 0
+
+
+def _asked(directory: Path, question: str, *about: str) -> int | None:
     path = directory / "groups.db"
     if not path.is_file():
         return None
     with _spoken(), closing(sqlite3.connect(path, _BUSY_SECONDS, isolation_level=None)) as database:
         if not database.execute("pragma user_version").fetchone()[0]:
             return None  # its first user is just making it
-        row = database.execute(
-            "select committed from leases where consumers = ? and topic = ?", (group, topic)
-        ).fetchone()
+        row = database.execute(question, about).fetchone()
         return row[0] if row else None
 
 

@@ -12,7 +12,7 @@ from base.logs import Logger
 from base.metrics import LogMetrics
 from eventlog.embedded import manifest
 from eventlog.embedded.appenders import Appenders
-from eventlog.embedded.groups import Groups
+from eventlog.embedded.groups import Groups, read_by_all
 from eventlog.embedded.reader import LEASE_SECONDS, EmbeddedReader
 from eventlog.embedded.scanner import EmbeddedScanner, KeptOpen
 from eventlog.embedded.topic import TopicFiles
@@ -91,6 +91,7 @@ class EmbeddedLog:
             directory = self._directory / topic.name
             try:
                 if directory.is_dir():
-                    keep_up(directory, topic.cleanup, self._settings, self._clock.now())
+                    unread = read_by_all(self._directory, topic.name) if topic.until_read else 0
+                    keep_up(directory, topic.cleanup, self._settings, self._clock.now(), unread)
             except (OSError, OchnError) as error:
                 self._logger.warning("log_upkeep_failed", topic=topic.name, error=str(error))

@@ -16,25 +16,26 @@ from eventlog.topics import Cleanup
 TOMBSTONE_SECONDS: Final = 24 * 3600.0  # who reads a compacted topic from its start has so long to see what was erased
 
 
-def keep_up(directory: Path, cleanup: Cleanup, settings: EmbeddedSettings, now: float) -> None:
-    """`now` in seconds since the epoch. Does nothing while another process is at it."""
+def keep_up(directory: Path, cleanup: Cleanup, settings: EmbeddedSettings, now: float, unread: int = 0) -> None:
+    """`now` in seconds since the epoch; what lies before the offset `unread` is deleted whatever its age. Does nothing
+    while another process is at it."""
     with TopicFiles(directory) as topic:
         descriptor = files.open_file(directory / "upkeep.lock")
         try:
             if files.try_lock(descriptor):
-                _keep_up(topic, cleanup, settings, now)
+                _keep_up(topic, cleanup, settings, now, unread)
         finally:
             os.close(descriptor)
 
 
-def _keep_up(topic: TopicFiles, cleanup: Cleanup, settings: EmbeddedSettings, now: float) -> None:
+def _keep_up(topic: TopicFiles, cleanup: Cleanup, settings: EmbeddedSettings, now: float, unread: int) -> None:
     appender = Appender(topic, settings)
     try:
         appender.roll(now)
     finally:
         appender.close()
     if "delete" in cleanup:
-        _exchange(topic, expired(topic.manifest.sealed, settings, now), None)
+        _exchange(topic, expired(topic.manifest.sealed, settings, now, unread), None)
     if "compact" in cleanup:
         chosen = worth_compacting(topic.manifest.sealed)
         if chosen:
@@ -43,11 +44,12 @@ def _keep_up(topic: TopicFiles, cleanup: Cleanup, settings: EmbeddedSettings, no
             _exchange(topic, chosen, merged)
 
 
-def expired(sealed: Sequence[Segment], settings: EmbeddedSettings, now: float) -> Sequence[Segment]:
-    """The oldest segments, as many as are too old, or too many bytes."""
+def expired(sealed: Sequence[Segment], settings: EmbeddedSettings, now: float, unread: int) -> Sequence[Segment]:
+    """The oldest segments, as many as are too old, or too many bytes, or read by all."""
     total = sum(segment.bytes for segment in sealed)
     for index, segment in enumerate(sealed):
-        if total <= settings.retention_bytes and segment.newest >= now - settings.retention_hours * 3600:
+        young = segment.newest >= now - settings.retention_hours * 3600
+        if young and total <= settings.retention_bytes and segment.next > unread:
             return sealed[:index]
         total -= segment.bytes
     return sealed
