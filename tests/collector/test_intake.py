@@ -172,7 +172,6 @@ async def test_warnings_are_for_development(tmp_path: Path) -> None:
         told = body_of(await house.send("/jsapi/send", body))
     assert [warning.split(":")[:2] for warning in told["warnings"]] == [
         ["unknown_field", " colour"],
-        ["foreign_id", " uid"],
         ["rating_out_of_range", " additionalData[rating]"],
     ]
     async with inside(tmp_path) as house:
