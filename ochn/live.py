@@ -99,7 +99,7 @@ def _drawing(line: _Line) -> Text:
     text.append(f"{str(entry.get('subject', ''))[:12]:<13}", style="cyan")
     if entry.get("verdict") == "quarantined":
         text.append(f"quarantined: {', '.join(entry.get('reasons', ()))}  ", style="magenta")
-        text.append(f"see: ochn quarantine show {entry.get('id')}", style="bright_black")
+        text.append(f"see: ochn quarantine show {entry.get('id')}  ", style="bright_black")
     for name, outcome in sorted(line.outcomes.items()):
         kind = str(outcome.get("outcome"))
         why = f" ({outcome['reason']})" if outcome.get("reason") else ""
