@@ -1,85 +1,17 @@
-"""The collector as one ASGI application.
+"""`uvicorn collector.app:app`: the collector without our supervisor, settings from OCHN_CONFIG and the environment.
 
-`uvicorn collector.app:app` serves it without our supervisor: settings from OCHN_CONFIG and the environment. Start it
-with --timeout-graceful-shutdown, which uvicorn leaves unlimited.
+Start it with --timeout-graceful-shutdown, which uvicorn leaves unlimited.
 """
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from base.admin import to_json
-from collector.health import Health
-from collector.shim import Script
-
-
-def build_app(door: ASGIApp, health: Health, script: Script | None, demo_dir: Path | None) -> Starlette:
-    """Health, the script and the demo are routes; everything else is the door's, unknown paths included."""
-    app = Starlette(
-        routes=[*_health_routes(health), *_script_routes(script), *_demo_routes(demo_dir)],
-        exception_handlers={HTTPException: _refused, Exception: _failed},
-    )
-    app.router.redirect_slashes = False
-    app.router.default = door
-    return app
-
-
-def _health_routes(health: Health) -> list[BaseRoute]:
-    async def live(_request: Request) -> Response:
-        return to_json(200, {"status": "live"})
-
-    async def ready(_request: Request) -> Response:
-        return to_json(*health.ready())
-
-    return [Route("/health/live", live), Route("/health/ready", ready)]
-
-
-def _script_routes(script: Script | None) -> list[BaseRoute]:
-    """The page in the vendor's documents names one script, the one for leads another: both are this one."""
-    if script is None:
-        return []
-    return [Route(f"/jsapi/{name}", script.answer) for name in ("omnichannel.js", "omnichannelLead.js")]
-
-
-def _demo_routes(demo_dir: Path | None) -> list[BaseRoute]:
-    if demo_dir is None:
-        return []
-
-    async def to_demo(_request: Request) -> Response:
-        return RedirectResponse("/demo/")
-
-    return [Route("/", to_demo), Route("/demo", to_demo), Mount("/demo", StaticFiles(directory=demo_dir, html=True))]
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    """Wrong methods of the routes above, and files the demo does not have."""
-    if not isinstance(error, HTTPException):
-        return await _failed(_request, error)
-    return _say(error.status_code, error.detail, error.headers)
-
-
-async def _failed(_request: Request, _error: Exception) -> Response:
-    return _say(500, "This is our fault, and logged. The event was not taken: send it again.")
-
-
-def _say(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    response = to_json(status, {"status": "error", "success": False, "message": message})
-    response.headers.update(headers or {})
-    return response
+from collector.unsupervised import build_unsupervised
 
 
 def __getattr__(name: str) -> ASGIApp:
     """`app` is made when a server asks for it: importing this module reads no settings and touches no file."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from collector.unsupervised import build_unsupervised  # noqa: PLC0415
-
     return build_unsupervised(os.environ)

@@ -20,7 +20,7 @@ from base.ids import SystemIds
 from base.logs import Logger, build_logger
 from base.metrics import collector_metrics, log_metrics
 from base.serving import Server
-from collector.app import build_app
+from collector.asgi import build_app
 from collector.door import Door
 from collector.health import Health
 from collector.intake import build_intake

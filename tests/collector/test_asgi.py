@@ -7,8 +7,8 @@ import brotli
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from collector.app import build_app
 from collector.arrival import Reply
+from collector.asgi import build_app
 from collector.body import Incoming
 from collector.door import write_reply
 from collector.health import Health
