@@ -195,21 +195,22 @@ class Engine:
 
     async def _clear_parked(self, subject: str, probe: bool) -> bool:
         """Tries the visitor's parked events in order, until one fails or none gets on. False: one has failed."""
-        passed = True
+        passed, choose = True, self.parking.works
         while self._may_go_on(probe) and not self.parking.held_back(subject):
-            works = [work for work in self.parking.works(subject) if work.partition in self.ledger.partitions]
+            works = [work for work in choose(subject) if work.partition in self.ledger.partitions]
             unit = Unit.of(works, slow=True)
             passed = await self._try_parked(unit, probe)
-            if not passed or unit.finished == 0:
+            if not passed or not works:
                 break
+            choose = self.parking.works if unit.finished else self.parking.hope
         await self.parking.postpone(subject)
         return passed
 
     async def _try_parked(self, unit: Unit, probe: bool) -> bool:
         while unit.current() and self._may_go_on(probe):
             if await self.rounds.go(unit) is not None:
-                if self.breaker.state == "running":
-                    await self.settlement.settle(unit.current()[0], parked(Parked.KEEPS_FAILING))
+                if self.breaker.state == "running" and unit.culprit is not None:
+                    await self.settlement.settle(unit.culprit, parked(Parked.KEEPS_FAILING))
                 return False
         return True
 

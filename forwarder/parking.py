@@ -73,7 +73,7 @@ class Parking:
 
     def _insert(self, key: bytes, parked: ParkedEvent, tried: float) -> Statement:
         expiry = parked.since + self.longest
-        due = min(expiry, tried + self.slow) if parked.reason == Parked.KEEPS_FAILING else expiry
+        due = expiry if parked.reason == Parked.WAITS_FOR_CONTACT else min(expiry, tried + self.slow)
         values = (parked.event["subject"], parked.partition, parked.offset, orjson.dumps(asdict(parked)))
         return (
             "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -102,6 +102,12 @@ class Parking:
         rows = self.store.read(
             "SELECT doc FROM parked WHERE subject = ? ORDER BY part, place LIMIT ?", (subject, WINDOW)
         )
+        return [_work(ParkedEvent.from_bytes(doc), len(doc), self.clock.monotonic()) for (doc,) in rows]
+
+    def hope(self, subject: str) -> list[Work]:
+        """One that came behind the others and was never planned: it may bring what those wait for."""
+        query = "SELECT doc FROM parked WHERE subject = ? AND reason = ? ORDER BY part, place LIMIT 1"
+        rows = self.store.read(query, (subject, Parked.BEHIND_PARKED))
         return [_work(ParkedEvent.from_bytes(doc), len(doc), self.clock.monotonic()) for (doc,) in rows]
 
     def due(self, partitions: Collection[int], limit: int) -> list[str]:

@@ -4,7 +4,7 @@ The order is the promise: a fact is durable before any call that depends on it, 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from base.clock import Clock
@@ -18,7 +18,7 @@ from forwarder.calls import Answer, Calls
 from forwarder.destinations.base import Call, Destination, Outcome, Plan, Verdict, dead, parked
 from forwarder.facts import FactStore
 from forwarder.settlement import Settlement
-from forwarder.work import Unit, Work
+from forwarder.work import Evidence, Unit, Work
 
 FRUITLESS = 16  # calls; the longest chain of calls that a destination makes has four
 ALONE = 3  # failures of one event between which others passed
@@ -58,9 +58,8 @@ class Rounds:
             return None
         await self.facts.put(plan.facts, events)
         before = unit.settled
-        await self._settle(
-            unit, [(work, plan.settled[work.event.id]) for work in part if work.event.id in plan.settled]
-        )
+        if await self._settle_plan(unit, part, plan):
+            return 0.0
         delay = await self._call(unit, part, plan.calls, planned)
         if delay is not None or unit.settled > before:
             unit.fruitless = 0
@@ -68,6 +67,16 @@ class Rounds:
             await self._blame(unit, f"{FRUITLESS} calls have settled nothing")
             return None
         return delay
+
+    async def _settle_plan(self, unit: Unit, part: list[Work], plan: Plan) -> bool:
+        """What is dead after a call that only taught is refused by its reply. True: refused once too often."""
+        works = [work for work in part if work.event.id in plan.settled]
+        if unit.evidence is None:
+            await self._settle(unit, [(work, plan.settled[work.event.id]) for work in works])
+            return False
+        outcomes, held = self._screen(works, plan.settled)
+        await self._settle(unit, outcomes, unit.evidence)
+        return held is not None
 
     def plan(self, events: Sequence[Event]) -> Plan | None:
         """None: the destination has failed at it."""
@@ -101,6 +110,7 @@ class Rounds:
         for answer in answers:
             if answer.evidence is not None:
                 _note(_works(part, answer.call), part, answer, self.clock.now())
+                unit.evidence = unit.evidence if answer.call.events else answer.evidence
             if answer.verdict.trouble is not None:
                 troubles.append(answer)
             elif answer.evidence is not None:
@@ -122,6 +132,17 @@ class Rounds:
         told = dict(verdict.outcomes)
         if verdict.split:  # the poison is alone
             told.update((work.event.id, dead(Dead.REFUSED, verdict.detail)) for work in works)
+        outcomes, held = self._screen(works, told)
+        if outcomes:
+            unit.passed()
+            self.breaker.passed(settled=held is None)
+        await self._settle(unit, outcomes, answer.evidence)
+        return None if held is None else 0.0
+
+    def _screen(
+        self, works: Sequence[Work], told: Mapping[str, Outcome]
+    ) -> tuple[list[tuple[Work, Outcome]], Outcome | None]:
+        """The outcomes to settle; and one that is held back with its event, because so many were refused like it."""
         outcomes: list[tuple[Work, Outcome]] = []
         held: Outcome | None = None
         for work in works:
@@ -133,23 +154,19 @@ class Rounds:
                 continue
             if outcome is not None:
                 outcomes.append((work, outcome))
-        if outcomes:
-            unit.passed()
-            self.breaker.passed(settled=held is None)
-        await self._settle(unit, outcomes, answer)
-        if held is None:
-            return None
-        detail = f"{held.reason}, {self.breaker.same_refusals} times in a row: {held.detail}"
-        self._pause(Trouble.SAME_REFUSAL, detail)
-        return 0.0
+        if held is not None:
+            detail = f"{held.reason}, {self.breaker.same_refusals} times in a row: {held.detail}"
+            self._pause(Trouble.SAME_REFUSAL, detail)
+        return outcomes, held
 
-    async def _settle(self, unit: Unit, outcomes: list[tuple[Work, Outcome]], answer: Answer | None = None) -> None:
-        await self.settlement.settle_all(outcomes, answer.evidence if answer else None)
+    async def _settle(self, unit: Unit, outcomes: list[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
+        await self.settlement.settle_all(outcomes, evidence)
         unit.leave([work for work, _ in outcomes])
         unit.settled += len(outcomes)
         unit.finished += sum(outcome.kind != "parked" for _, outcome in outcomes)
 
     async def _troubled(self, unit: Unit, part: list[Work], answers: Sequence[Answer]) -> float | None:
+        unit.culprit = (_works(part, answers[0].call) or part)[0]
         denied = [answer for answer in answers if answer.verdict.trouble is Trouble.CREDENTIALS]
         if denied:
             unit.denied += 1

@@ -56,6 +56,8 @@ class Unit:
     subjects: frozenset[str]
     slow: bool = False  # parked events: one try, then they wait for the next
     probe: bool = False  # goes on although the destination is not well
+    culprit: Work | None = None  # what failed last
+    evidence: Evidence | None = None  # of its last call that only taught
     settled: int = 0  # its events that have an outcome
     finished: int = 0  # of these, those that are not parked
     fruitless: int = 0  # rounds in a row that made calls and settled nothing

@@ -233,10 +233,25 @@ class World:
         await append_durably(writer, records)
         await writer.close(5)
 
-    async def deliver(self, drain: float = 5.0) -> None:
+    async def deliver(self, *, parked_too: bool = False) -> None:
         """Until everything that stands in the log is settled and committed, parked events aside; then ends."""
-        async with self.running(drain) as _:
+        async with self.running() as delivery:
             await self.until_committed()
+            async with asyncio.timeout(30):
+                while parked_too and delivery.watch.parking.count():
+                    await asyncio.sleep(0.005)
+
+    async def killed(self, after: int) -> "World":
+        """Runs until the upstream has been called `after` times more, and ends without a word. A world to go on in."""
+        upstream = self.upstream
+        assert isinstance(upstream, Upstream)
+        goal = len(upstream.calls) + after
+        async with self._started(asyncio.Event(), 0.0) as (_, relaying):
+            for _ in range(20_000):
+                if len(upstream.calls) >= goal or relaying.done():
+                    break
+                await asyncio.sleep(0)
+        return self
 
     async def until_committed(self) -> None:
         scanner = await self.log.open_scanner()

@@ -1,14 +1,19 @@
 """Credentials, refusals in a row, parking, outages: what the engine does when it is not one event's fault, or is."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from base.reasons import Dead
+from eventlog.event import Event
 from forwarder.build import Delivery
+from forwarder.destinations.base import Call, Fact, Facts, Plan, Verdict, dead, visitor_key
+from forwarder.errors import TransportError
+from forwarder.parking import WINDOW
 from forwarder.settings import ForwarderSettings
 from forwarder.transport import Reply
 from tests.forwarder.stand import TOPICS, Batches, Chain, HeldClock, Upstream, World, in_order, make_event, numbered
@@ -145,6 +150,47 @@ async def test_a_device_without_contact_waits_and_goes_on_when_one_is_told(tmp_p
     await world.deliver()
     assert upstream.of("m1") == [f"event-0000{number}" for number in (0, 1, 2, 4, 5, 6)]
     assert await world.standing(TOPICS.parked.name) == {}
+
+
+async def test_a_contact_frees_also_those_who_have_waited_long_and_have_much(tmp_path: Path) -> None:
+    upstream = Upstream()
+    world = World(tmp_path, Chain(), upstream)
+    count = 2 * WINDOW + 10
+    await world.append(*(make_event(number, "m1") for number in range(count)))
+    await world.deliver()
+    assert upstream.ids() == []
+    await world.append(make_event(90_000, "m1", "init", email="a@b.example"))
+    async with world.running() as delivery:
+        await world.until_committed()
+        await until(lambda: delivery.watch.parking.count() == 0)
+    assert sorted(upstream.ids()) == sorted([*(f"event-{number:05}" for number in range(count)), "event-90000"])
+    assert in_order([received for received in upstream.received if received[0] != "event-90000"])
+
+
+async def test_refused_at_the_first_step_of_a_chain_pauses_too(tmp_path: Path) -> None:
+    class Refusing(Chain):
+        """Its init is refused: a fact says so, and the next plan buries the event."""
+
+        def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
+            if facts.get(f"{visitor_key(events[0])}/refusal"):
+                return Plan(settled={event.id: dead(Dead.UPSTREAM_INIT_REFUSED, "no such key") for event in events})
+            return super().plan(events, facts, now)
+
+        def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
+            if call.purpose == "init" and isinstance(reply, Reply) and reply.status == 403:
+                subject = orjson.loads(call.request.body)["events"][0]["subject"]
+                return Verdict(facts=(Fact(f"shop/{subject}/refusal", {"said": "no"}),))
+            return super().classify(call, reply)
+
+    upstream = Upstream(fault=lambda call: Reply(403, {}, b"no such key") if call["purpose"] == "init" else None)
+    world = World(tmp_path, Refusing(), upstream, settings=ForwarderSettings(same_refusals=5))
+    await world.append(*numbered(40, 40))
+    async with world.running() as delivery:
+        await until(lambda: status_of(world, delivery)["state"] == "paused")
+        await until(lambda: len(upstream.calls) > 20)  # it goes on probing
+    letters = await world.standing(TOPICS.dead_letters.name)
+    assert len(letters) == 4
+    assert all(letter["reply"]["body"] == "no such key" for letter in letters.values())
 
 
 async def test_a_device_that_never_tells_a_contact_is_a_dead_letter_in_the_end(tmp_path: Path) -> None:
