@@ -6,7 +6,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from forwarder.errors import ReplyTooLarge, TimedOut, Unreachable
+from forwarder.errors import ReplyTooLarge, TimedOut, TransportError, Unreachable
 from forwarder.transport import REPLY_LIMIT, Reply, Request
 
 IDLE_SECONDS: Final = 30.0  # below what servers and balancers grant, so that we rarely write into a closing connection
@@ -31,7 +31,9 @@ class AiohttpTransport:
                 return await self._send(request)
         except TimeoutError as error:
             raise TimedOut(f"no whole reply within {deadline:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except TransportError:
+            raise
+        except Exception as error:  # also what the client should have caught: there is no reply either way
             raise Unreachable(f"{type(error).__name__}: {error}") from error
 
     async def _send(self, request: Request) -> Reply:
