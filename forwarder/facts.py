@@ -98,7 +98,9 @@ class FactStore:
         try:
             await self._durable.put(Record(self._topic, owner.encode(), body, self._clock.now()))
         except AppendError:
+            await self._store.settled()  # what was known before is read from there again
             self._unwritten.pop(owner, None)
+            self._cache.pop(owner, None)
             raise
         finally:
             self._appending.remove(appending)
