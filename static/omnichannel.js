@@ -281,8 +281,8 @@
   function trim() {
     let size = queue.reduce((sum, event) => sum + event.size, 0);
     while (queue.length > MAX_EVENTS || size > MAX_KEPT) {
-      const idle = queue.filter((event) => !event.flying);
-      const oldest = idle.find((event) => event.path === 'send') || idle[0]; // a lead outweighs a visit
+      const idle = (event) => !event.flying;
+      const oldest = queue.find((event) => idle(event) && event.path === 'send') || queue.find(idle); // leads go last
       if (!oldest) return;
       size -= oldest.size;
       drop(oldest, 'too many events are waiting');
@@ -375,13 +375,14 @@
 
   // Everything but init needs the visitor's id. Pages that never call init are introduced when they first send.
   function next() {
-    const ready = queue.filter((event) => !event.held);
-    const event = visitor.kind ? ready[0] : ready.find((one) => one.path === 'init');
+    if (!visitor.kind) visitor = readVisitor(); // another tab may have had the answer
+    const ready = (one) => !one.held;
+    const event = queue.find((one) => ready(one) && (visitor.kind || one.path === 'init'));
     if (event && event.path === 'init' && isKnown(keyOf(event), event.mail)) {
-      forget(event); // an init before it, or another tab's, has had the answer
+      forget(event);
       return next();
     }
-    if (event || refused || !ready.length) return event;
+    if (event || refused || !queue.some(ready)) return event;
     enqueue(introduction(''));
     return next();
   }

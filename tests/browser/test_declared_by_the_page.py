@@ -123,6 +123,17 @@ def test_init_is_asked_once_then_a_page_costs_one_request(
     assert {fields["uType"] for fields in collector.taken("send")} == {"p"}
 
 
+def test_tabs_opened_together_are_one_visitor(collector: CountingServer, open_tab: OpenTab) -> None:
+    collector.fail("init", status=503, headers={"Retry-After": "1"})
+    first = open_tab()
+    collector.wait(lambda: any(call.status == 503 for call in collector.calls))
+    second = open_tab()
+    for page in (first, second):
+        page.wait_for_function("ochn.state().queued === 0")
+    assert len(collector.taken("init")) == 1
+    assert len(collector.taken("send")) == 2
+
+
 def test_an_email_learned_later_asks_again_and_makes_the_visitor_a_customer(
     collector: CountingServer, open_tab: OpenTab
 ) -> None:

@@ -13,6 +13,11 @@ NO_STORAGE = """
   Object.defineProperty(window, 'localStorage', refuse);
   Object.defineProperty(Document.prototype, 'cookie', refuse);
 """
+FILL_STORAGE = """() => {
+  for (let size = 1 << 20; size >= 1; size >>= 1) {
+    try { for (let n = 0; ; n++) localStorage.setItem('page' + size + '.' + n, 'x'.repeat(size)); } catch (e) {}
+  }
+}"""
 PRERENDERING = "Object.defineProperty(document, 'prerendering', {get: () => !window.seen});"
 THROWING_FETCH = "window.fetch = () => { throw new Error('patched'); };"
 
@@ -85,15 +90,18 @@ def test_a_sandboxed_frame(site: CountingServer, collector: CountingServer, open
 
 def test_storage_full_of_the_pages_own_data_loses_nothing(collector: CountingServer, open_tab: OpenTab) -> None:
     page = ready(open_tab())
-    page.evaluate("""() => {
-      for (let size = 1 << 20; size >= 1; size >>= 1) {
-        try { for (let n = 0; ; n++) localStorage.setItem('page' + size + '.' + n, 'x'.repeat(size)); } catch (e) {}
-      }
-    }""")
-    kept = page.evaluate("Object.keys(localStorage).filter(k => k.startsWith('page')).length")
-    send(page, *range(20))
+    collector.fail("send", status=503, headers={"Retry-After": "3600"})
+    send(page, *range(10))
+    collector.wait(lambda: any(call.status == 503 for call in collector.calls))
+    page.evaluate(FILL_STORAGE)
+    own = page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('page')).length")
+    send(page, *range(10, 20))
+    newest = "Object.entries(localStorage).some(([key, text]) => key.startsWith('ochn:q:') && text.endsWith('%5D=19'))"
+    assert page.evaluate(newest), "the newest is not kept on disk, though older ones could have made room"
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('page')).length") == own
+    assert page.evaluate("ochn.state().queued") == 20
+    page.evaluate("dispatchEvent(new Event('online'))")
     assert wait_described(collector, 20) == [str(number) for number in range(20)]
-    assert page.evaluate("Object.keys(localStorage).filter(k => k.startsWith('page')).length") == kept
 
 
 @pytest.mark.parametrize("patch", [THROWING_FETCH, "delete window.fetch;"], ids=["throwing", "missing"])
@@ -102,11 +110,12 @@ def test_fetch_patched_by_the_page(patch: str, collector: CountingServer, open_t
     send(page, "staying")
     assert wait_described(collector, 1) == ["staying"]
     page.evaluate(
-        "other => { ochn.send('action', 'engagement', {description: 'leaving'}); location.href = other; }",
+        "other => { for (let n = 0; n < 30; n++) ochn.send('action', 'engagement', {description: 'leaving' + n});"
+        "location.href = other; }",
         collector.origin + "/elsewhere",
     )
     page.wait_for_url("**/elsewhere")
-    assert wait_described(collector, 2) == ["staying", "leaving"]
+    assert set(wait_described(collector, 31)) == {"staying", *(f"leaving{number}" for number in range(30))}
 
 
 def test_no_request_ever_asks_for_a_preflight(collector: CountingServer, open_tab: OpenTab) -> None:

@@ -60,9 +60,11 @@ def test_who_awaits_hears_of_a_refusal(collector: CountingServer, open_tab: Open
     assert page.evaluate(f"ochn.register({LEAD})") == {"status": "error", "message": "told to answer 403"}
 
 
-@pytest.mark.parametrize("lead", ["", "null", "'ana@shop.example'"])
-def test_what_is_no_lead_is_answered_so(lead: str, open_tab: OpenTab) -> None:
-    assert open_tab().evaluate(f"ochn.register({lead})")["status"] == "error"
+def test_what_is_no_lead_is_answered_so(open_tab: OpenTab) -> None:
+    page = open_tab()
+    page.wait_for_function("window.ochn && ochn.version")
+    for lead in ("", "null", "'ana@shop.example'"):
+        assert page.evaluate(f"ochn.register({lead})")["status"] == "error"
 
 
 def test_files_travel_as_base64(collector: CountingServer, open_tab: OpenTab) -> None:
