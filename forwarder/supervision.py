@@ -12,8 +12,11 @@ AGAIN_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 1.0
 
 
-async def keep_delivering(target: Target, log: EventLog, around: Surroundings, ending: asyncio.Event) -> None:
-    """Until `ending`. A fault of one destination, or of the log for it, stops no other."""
+async def keep_delivering(
+    target: Target, log: EventLog, around: Surroundings, ending: asyncio.Event, again: float = AGAIN_SECONDS
+) -> None:
+    """Until `ending`. A fault of one destination, or of the log for it, stops no other: it begins anew after `again`
+    seconds."""
     name = target.destination.name
     path = around.data_dir / "forwarder" / f"{name}.status.json"
     status = Status(name, target.destination.kind, path, around.clock)
@@ -24,7 +27,7 @@ async def keep_delivering(target: Target, log: EventLog, around: Surroundings, e
             status.problem = f"{type(error).__name__}: {error}"
             around.log.exception("relay.failed", destination=name)
             with suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), AGAIN_SECONDS)
+                await asyncio.wait_for(ending.wait(), again)
 
 
 async def _deliver(target: Target, status: Status, log: EventLog, around: Surroundings, ending: asyncio.Event) -> None:
