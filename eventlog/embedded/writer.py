@@ -96,8 +96,9 @@ class EmbeddedWriter:
             self._logger.error("log_down", detail=detail)
         if self._trouble and not detail:
             self._logger.info("log_up")
+        if detail != self._trouble:  # as a spool it is one of two: the gauge is set by who knows both
+            self._metrics.state.set(2 if detail else 0)
         self._trouble = detail
-        self._metrics.state.set(2 if detail else 0)
 
     def _work(self) -> None:
         """The thread."""

@@ -8,7 +8,7 @@ from base.logs import Logger
 from base.metrics import LogMetrics
 from eventlog.kafka.beginnings import Starts
 from eventlog.kafka.connection import Connection
-from eventlog.kafka.member import Subscription
+from eventlog.kafka.places import Subscription
 from eventlog.kafka.reader import KafkaReader
 from eventlog.kafka.scanner import KafkaScanner
 from eventlog.kafka.writer import KafkaWriter
@@ -47,7 +47,7 @@ class KafkaLog:
         starts = Starts(self._data_dir / "groups-kafka.db")
         return KafkaReader(
             topic=self._topics.get(topic) or topic_named(topic),
-            subscription=Subscription(group, topic, start),
+            subscription=Subscription(group, topic, start, self._clock.now()),
             connection=self._connection,
             starts=starts,
             clock=self._clock,

@@ -16,10 +16,11 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, Of
 from base.clock import Clock
 from base.logs import Logger
 from eventlog.errors import Fenced, LogUnavailable
-from eventlog.kafka.beginnings import Remembered, Starts, begin
+from eventlog.kafka.beginnings import Starts
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_consumer
-from eventlog.log import Assigned, Batch, Gap, Item, Position, Revoked, Start, StoredRecord
+from eventlog.kafka.places import Places, Subscription
+from eventlog.log import Assigned, Batch, Gap, Item, Position, Revoked, StoredRecord
 
 SESSION_SECONDS = 10.0  # silent for longer, its partitions go to others
 REBALANCE_SECONDS = 10.0
@@ -40,15 +41,6 @@ class Held:
     committed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """Whose reading this is."""
-
-    group: str
-    topic: str
-    start: Start
-
-
 class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     """`news` takes what happens to its partitions, in order, and `changed` is set then."""
 
@@ -63,7 +55,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         news: deque[Item],
         changed: asyncio.Event,
     ) -> None:
-        self._subscription, self._starts, self._clock = subscription, starts, clock
+        self._subscription, self._clock = subscription, clock
         self._logger, self._news, self._changed = logger, news, changed
         self._held: dict[int, Held] = {}
         self._fetched: deque[tuple[int, list[ConsumerRecord]]] = deque()
@@ -75,12 +67,14 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = AIOKafkaConsumer(
             **connection.client(REQUEST_SECONDS),
             group_id=subscription.group,
+            client_id=f"ochn-{int(subscription.opened * 1e6):020}",  # shares are dealt in the order of these names
             enable_auto_commit=False,
             auto_offset_reset="none",
             session_timeout_ms=int(SESSION_SECONDS * 1000),
             rebalance_timeout_ms=int(REBALANCE_SECONDS * 1000),
             heartbeat_interval_ms=1000,
         )
+        self._places = Places(self._consumer, subscription, starts, clock)
 
     async def join(self) -> None:
         self._consumer.subscribe([self._subscription.topic], listener=self)
@@ -128,47 +122,24 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _begin(self, partitions: list[TopicPartition]) -> None:
         if not partitions or self.broken.is_set():
             return
-        group, topic = self._subscription.group, self._subscription.topic
-        earliest = await self._consumer.beginning_offsets(partitions)
-        first_starts = await self._first_starts(partitions, earliest)
-        committed = await asyncio.gather(*(self._consumer.committed(one) for one in partitions))
-        remembered = await asyncio.to_thread(self._starts.recall, group, topic)
-        for one, known in zip(partitions, committed, strict=True):
-            mine = remembered.get(one.partition)
-            at = begin(known, mine, first_starts[one], earliest[one], self._clock.now())
-            if at.committed is None:  # a restart before the owner's first commit is no first start
-                await self._consumer.commit({one: at.position})
-                await self._remember(one.partition, at.position)
+        for one, at in await self._places.find(partitions):
             self._consumer.seek(one, at.position)
             self._consumer.resume(one)
             self._held[one.partition] = Held(at.position, at.position, at.position)
             start = at.position if at.committed is None else at.committed
-            self._news.append(Assigned(topic, one.partition, at.committed, start))
+            self._news.append(Assigned(one.topic, one.partition, at.committed, start))
             if at.gap:
-                self._news.append(Gap(topic, one.partition, *at.gap, "expired"))
-
-    async def _first_starts(
-        self, partitions: list[TopicPartition], earliest: dict[TopicPartition, int]
-    ) -> dict[TopicPartition, int]:
-        start = self._subscription.start
-        if start == "earliest":
-            return earliest
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(partitions)
-        if start == "now":
-            return ends
-        times = await self._consumer.offsets_for_times(dict.fromkeys(partitions, max(0, int(start * 1000))))
-        return {one: times[one].offset if times[one] else ends[one] for one in partitions}
-
-    async def _remember(self, partition: int, offset: int) -> None:
-        group, topic = self._subscription.group, self._subscription.topic
-        seen = Remembered(offset, self._clock.now())
-        await asyncio.to_thread(self._starts.remember, group, topic, partition, seen)
+                self._news.append(Gap(one.topic, one.partition, *at.gap, "expired"))
 
     def _revoke(self) -> None:
         self._fetched.clear()
         for commit in self._commits:
             commit.cancel()  # retried after the rebalance it would carry the new generation, and be taken
-        self._news.extend(Revoked(self._subscription.topic, partition) for partition in self._held)
+        untold = {item.partition for item in self._news if isinstance(item, Assigned)}
+        told = [item for item in self._news if isinstance(item, Revoked) or item.partition not in untold]
+        self._news.clear()
+        self._news.extend(told)
+        self._news.extend(Revoked(self._subscription.topic, one) for one in self._held if one not in untold)
         self._held.clear()
         self._changed.set()
 
@@ -252,7 +223,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._judge(commit.exception())
         held.committed = offset
         self._settled.set()
-        await self._remember(partition, offset)
+        await self._places.remember(partition, offset)
 
     def _judge(self, error: BaseException | None) -> None:
         if error is None:

@@ -9,7 +9,8 @@ from base.logs import Logger
 from eventlog.errors import Fenced
 from eventlog.kafka.beginnings import Starts
 from eventlog.kafka.connection import Connection
-from eventlog.kafka.member import Member, Subscription
+from eventlog.kafka.member import Member
+from eventlog.kafka.places import Subscription
 from eventlog.kafka.topics import ensure_topics
 from eventlog.log import Item
 from eventlog.topics import Topic

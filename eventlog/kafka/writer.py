@@ -123,6 +123,7 @@ class KafkaWriter:
         try:
             while lane.queue and self._producer is not None:
                 await self._send_batch(lane, self._producer)
+                await asyncio.sleep(0)  # a request's partitions answer together: what all that sets free goes together
         finally:
             lane.busy = False
 
