@@ -32,7 +32,8 @@ class SettingsError(UserError):
     def __init__(self, faults: Sequence[str], source: str) -> None:
         self.faults = tuple(faults)
         lines = "".join(f"\n  - {fault}" for fault in self.faults)
-        super().__init__(f"{source}: {len(self.faults)} fault(s) in the configuration:{lines}")
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__(f"{source}: {count} in the configuration:{lines}")
 
 
 class StartError(UserError):

@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOTDIR
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,8 @@ def prepare_data_dir(data_dir: Path) -> Path:
     """Makes the directory and its `layout.json`. StartError: it can't be written, or newer data stands in it."""
     layout = data_dir / "layout.json"
     with _writable(data_dir):
+        if data_dir.is_file():
+            raise NotADirectoryError(ENOTDIR, "it is a file")
         data_dir.mkdir(parents=True, exist_ok=True)
         if not os.access(data_dir, os.W_OK | os.X_OK):
             raise PermissionError(0, "permission denied")

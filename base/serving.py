@@ -27,9 +27,15 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         listening.close()
         raise StartError(
             f"can't listen on {host}:{port} ({setting}): {error.strerror or error}",
-            "stop what holds it, or choose another",
+            "stop what holds it, or choose another port",
         ) from error
     return listening
+
+
+def url_of(host: str, port: int) -> str:
+    """As somebody on this machine writes it."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"
 
 
 class Server(uvicorn.Server):

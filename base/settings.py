@@ -8,7 +8,7 @@ A value that is not text (a list, a table) is written as JSON.
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +19,23 @@ from base.masking import MASK, is_secret_name
 PREFIX = "OCHN_"
 CONFIG_VARIABLE = "OCHN_CONFIG"  # the file's path
 _QUOTE = "'"  # around the names in pydantic's words about a union
+# pydantic's words where they are Python's, not the file's.
+_EXPECTED: Final[Mapping[str, str]] = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "too_short": "at least {min_length} in the list",
+    "too_long": "at most {max_length} in the list",
+}
 _NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA", "OCHN_READY_FD"})
 
 
@@ -124,17 +141,25 @@ def _fault(detail: Any, raw: Any) -> str:
         context = detail["ctx"]
         place = f"{place}.{context['discriminator'].strip(_QUOTE)}"
         return f"{place} = {context['tag']!r}: expected one of {context['expected_tags']}"
-    value = detail.get("input")
-    shown = MASK if is_secret_name(str(detail["loc"][-1]) if detail["loc"] else "") else _brief(value)
-    return f"{place} = {shown}: {detail['msg'].removeprefix('Value error, ')}"
+    value, message = detail.get("input"), _expectation(detail)
+    if not detail["loc"] or (detail["type"] == "value_error" and isinstance(value, Mapping | BaseModel)):
+        return f"{place}: {message}"  # of several settings together, which the message names
+    shown = MASK if is_secret_name(str(detail["loc"][-1])) else _brief(value)
+    return f"{place} = {shown}: {message}"
+
+
+def _expectation(detail: Any) -> str:
+    if detail["type"] in _EXPECTED:
+        return f"expected {_EXPECTED[detail['type']].format(**detail.get('ctx', {}))}"
+    return str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
 
 
 def _place(detail: Any, raw: Any) -> Iterator[str]:
     """As it stands in the file: without the names that pydantic puts in for the members of a union."""
     node, location = raw, detail["loc"]
     for index, step in enumerate(location):
-        missing = detail["type"] == "missing" and index == len(location) - 1
-        if isinstance(node, Mapping) and step not in node and not missing:
+        absent = index == 0 or (detail["type"] == "missing" and index == len(location) - 1)
+        if isinstance(node, Mapping) and step not in node and not absent:
             continue
         node = node.get(step) if isinstance(node, Mapping) else None
         yield str(step)
@@ -150,4 +175,4 @@ def _brief(value: Any) -> str:
 def load(model: type[R], environ: Mapping[str, str], path: Path | None = None) -> R:
     """Reads `path`, else the file `OCHN_CONFIG` names, else the environment alone."""
     path = path or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
-    return validate(model, read_sources(path, environ), str(path) if path else "environment")
+    return validate(model, read_sources(path, environ), str(path) if path else "the environment")

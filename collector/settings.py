@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
 from eventlog.settings import LogSettings
@@ -14,6 +14,14 @@ from eventlog.settings import LogSettings
 class LimitSettings(Section):
     """Sizes in bytes, times in seconds (faults.md, "Limits")."""
 
+    url_bytes: int = Field(default=8 * 1024, gt=0)
+    """Longest URL; 414 beyond."""
+    header_bytes: int = Field(default=16 * 1024, gt=0)
+    """Names and values of a request's headers together; 431 beyond."""
+    header_fields: int = Field(default=64, gt=0)
+    """Headers of a request; 431 beyond."""
+    header_seconds: float = Field(default=10.0, gt=0)
+    """Time for a request's headers to arrive, from its first byte; then 408 and close."""
     body_bytes: int = Field(default=512 * 1024, gt=0)
     """Largest body of a tracking call; 413 beyond."""
     batch_body_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
@@ -113,6 +121,8 @@ class CollectorSettings(Section):
     """Port to listen on; 0 takes a free one."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port."""
+    fast_lane: bool = True
+    """Tracking calls go straight to the intake; `false` sends all through ASGI, behind the same limits."""
     drain_seconds: float = Field(default=8.0, gt=0)
     """After SIGTERM, requests that have come are still answered for so long."""
     trusted_proxies: tuple[str, ...] = ()
@@ -145,7 +155,7 @@ class CollectorRoot(Root):
     logging: LoggingSettings = LoggingSettings()
     admin: AdminSettings = AdminSettings()
     log: LogSettings = LogSettings()
-    identity: IdentitySettings = IdentitySettings()
+    identity: IdentitySettings = Field(default=IdentitySettings(), validate_default=True)
     collector: CollectorSettings = CollectorSettings()
     keys: dict[str, KeySettings] = Field(default_factory=dict)
 
@@ -159,8 +169,10 @@ class CollectorRoot(Root):
                     raise ValueError(f"keys.{name} and keys.{seen[value]} have the same value")
         return keys
 
-    @model_validator(mode="after")
-    def _sealed(self) -> Self:
-        if self.profile != "dev" and self.identity.secret is None:
-            raise ValueError('identity.secret is required unless profile = "dev"')
-        return self
+    @field_validator("identity")
+    @classmethod
+    def _sealed(cls, identity: IdentitySettings, known: ValidationInfo) -> IdentitySettings:
+        """Of the field, not of the whole: told beside all other faults."""
+        if known.data.get("profile") == "production" and identity.secret is None:
+            raise ValueError('secret is required unless profile = "dev"; `openssl rand -hex 32` makes one')
+        return identity

@@ -34,6 +34,7 @@ class Watch:
     metrics: ForwarderMetrics
     clock: Clock
     log: Logger
+    _unreadable: bool = False
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -46,8 +47,19 @@ class Watch:
                     checkpoint = self.clock.monotonic()
                     await self.facts.checkpoint(self.ledger.partitions)
             except LogError as error:
-                self.log.warning("log.unreadable", error=str(error))
+                self._tell_unreadable(str(error))
+            else:
+                self._tell_unreadable("")
             await self.clock.sleep(SECONDS)
+
+    def _tell_unreadable(self, error: str) -> None:
+        """Once, and once when it is over."""
+        if error and not self._unreadable:
+            self.log.warning("log.unreadable", error=error)
+        elif self._unreadable and not error:
+            self.log.info("log.readable")
+        self._unreadable = bool(error)
+        self.status.problem = error
 
     def show(self) -> None:
         name, parked = self.status.destination, self.parking.count()

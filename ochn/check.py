@@ -7,10 +7,10 @@ from typing import Annotated
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from base.errors import SettingsError
 from ochn.config import Settings, flat, load_settings, masked
+from ochn.output import table
 
 
 def check_config(
@@ -32,13 +32,12 @@ def check_config(
         _print_json({"ok": True, "warnings": warnings, "settings": masked(settings)})
         return
     source = environ.get("OCHN_CONFIG", "the environment and the defaults")
-    table = Table("setting", "value", title=f"{source}: no faults", title_justify="left", box=None, pad_edge=False)
-    for name, value in flat(masked(settings)):
-        table.add_row(name, _shown(value))
+    rows = ((name, _shown(value)) for name, value in flat(masked(settings)))
+    table(("setting", "value"), rows, empty="no settings")
     console = Console(highlight=False)
-    console.print(table)
     for warning in warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
+    console.print(f"{source}: no faults", style="green", markup=False)
 
 
 def remarks(settings: Settings) -> list[str]:
@@ -58,6 +57,8 @@ def remarks(settings: Settings) -> list[str]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "-"
     return "-" if value in (None, "", {}) else str(value)

@@ -19,15 +19,25 @@ app = typer.Typer(
     name="ochn",
     help="Collect web and mobile tracking events, keep them, relay them. An event answered 2xx is durable, is delivered"
     " to every destination that wants it, or is shown to you with the reason why not.",
-    epilog="Start here: ochn dev",
+    epilog="Example: ochn dev",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-keys_app = typer.Typer(help="The app keys of the configuration.", no_args_is_help=True)
-quarantine_app = typer.Typer(help="Events that came in bad: answered 200, kept, not relayed.", no_args_is_help=True)
-dead_app = typer.Typer(help="Events that a destination refused for good.", no_args_is_help=True)
+keys_app = typer.Typer(
+    help="The app keys of the configuration.", epilog="Example: ochn keys snippet demo", no_args_is_help=True
+)
+quarantine_app = typer.Typer(
+    help="Events that came in bad: answered 200, kept, not relayed.",
+    epilog="Example: ochn quarantine list",
+    no_args_is_help=True,
+)
+dead_app = typer.Typer(
+    help="Events that a destination refused for good.",
+    epilog="Example: ochn dead-letters list",
+    no_args_is_help=True,
+)
 app.add_typer(keys_app, name="keys")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(dead_app, name="dead-letters")
@@ -39,10 +49,11 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")]
 AdminPort = Annotated[int | None, typer.Option(help="Port of metrics and health. Default: the port + 1000.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded log, the spool and all local state.")]
-Log = Annotated[serve.LogKind | None, typer.Option(help="Where events are kept between coming in and going out.")]
-Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Kafka's brokers, joined by commas.")]
-Workers = Annotated[int | None, typer.Option(help="Processes that share the port.")]
-Json = Annotated[bool, typer.Option("--json", help="For machines: one JSON object a line.")]
+Log = Annotated[serve.LogKind | None, typer.Option(help="Where events are kept between in and out. Default: embedded.")]
+Kafka = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Kafka's brokers, joined by commas. Implies --log kafka.")
+]
+Workers = Annotated[int | None, typer.Option(help="Processes that share the port. Default: 1.")]
 
 
 @app.command(epilog="Example: ochn dev --port 8081 --sandbox-port 8091 --data-dir /tmp/try")
@@ -100,7 +111,7 @@ def sandbox(config: Config = None, host: Host = None, port: Port = None, data_di
 app.command(name="check-config", epilog="Example: ochn check-config --config ochn.toml")(check_config)
 app.command(epilog="Example: ochn status --data-dir ./data")(status)
 app.command(epilog="Example: ochn explain \"curl -d 'appkey=demo&uid=p1&…' http://localhost:8080/jsapi/send\"")(explain)
-keys_app.command("list")(list_keys)
+keys_app.command("list", epilog="Example: ochn keys list --config ochn.toml")(list_keys)
 keys_app.command("snippet", epilog="Example: ochn keys snippet demo --url https://track.example")(snippet)
 quarantine_app.command("list", epilog="Example: ochn quarantine list --json --data-dir ./data")(records.quarantine_list)
 quarantine_app.command("show", epilog="Example: ochn quarantine show 0190…")(records.quarantine_show)
@@ -110,7 +121,7 @@ dead_app.command("show", epilog="Example: ochn dead-letters show 0190…")(recor
 dead_app.command("replay", epilog="Example: ochn dead-letters replay 0190… --destination netcore")(records.dead_replay)
 
 
-@app.command()
+@app.command(epilog="Example: ochn version")
 def version() -> None:
     """The version of this program."""
     from importlib.metadata import version as installed  # noqa: PLC0415 - slow to import, and only needed here

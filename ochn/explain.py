@@ -1,8 +1,6 @@
 """`ochn explain`: what a request would become. Offline: nothing is sent, nothing is kept."""
 
-import os
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,26 +8,25 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.syntax import Syntax
 
 from base.clock import SystemClock
 from base.ids import SystemIds
 from base.logs import quiet_logger
-from base.settings import validate
 from collector.arrival import Arrival
 from collector.decide import Decider, Decision
 from collector.errors import Refused
 from collector.identity import build_identity
 from collector.keys import KeyRing
 from collector.oversize import Fitted
+from collector.replies import refusal_reply
 from eventlog.event import Event
 from forwarder.destinations.base import Destination
 from forwarder.destinations.build import build_destinations
-from ochn.config import Settings, find_file, load_settings
-from ochn.dev import dev_config
+from ochn.config import Settings
 from ochn.given import GivenRequest, parse_request
 from ochn.output import pretty
 from ochn.rehearse import Step, rehearse
+from ochn.served import settings_or_dev
 
 
 def explain(
@@ -37,29 +34,25 @@ def explain(
         str, typer.Argument(help="A curl line, or a raw request; `-` reads it from standard input.")
     ] = "-",
     config: Annotated[
-        Path | None, typer.Option("--config", help="The configuration. Default: as usual, else that of `ochn dev`.")
+        Path | None,
+        typer.Option("--config", help="The configuration. Default: what served ./data, else that of `ochn dev`."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Decoded fields, identity, verdict, and the exact calls that each destination would get for a request."""
-    settings = _settings(config)
+    settings = settings_or_dev(config, None)
     text = sys.stdin.read() if request == "-" else request
     explained = explain_request(settings, parse_request(text))
     if as_json:
         pretty(explained)
     else:
         _draw(explained)
-
-
-def _settings(config: Path | None) -> Settings:
-    if find_file(config, os.environ) is None:
-        return validate(Settings, tomllib.loads(dev_config(sandbox_port=8090)), "the configuration of ochn dev")
-    settings, _ = load_settings(config, {})
-    return settings
+    if "refused" in explained:
+        raise typer.Exit(1)
 
 
 def explain_request(settings: Settings, given: GivenRequest) -> dict[str, Any]:
-    """{request, refused} or {request, key, fields, events: [{verdict, event, remarks, destinations}]}."""
+    """{request, refused: {status, reason, message}}, or {request, key, fields, events: [{verdict, …, destinations}]}."""
     clock, ids = SystemClock(), SystemIds()
     now = clock.now()
     arrival = Arrival(
@@ -71,7 +64,12 @@ def explain_request(settings: Settings, given: GivenRequest) -> dict[str, Any]:
     try:
         decision = decider.decide(arrival)
     except Refused as refused:
-        return {"request": shown, "refused": {"reason": refused.refusal, "message": str(refused)}}
+        reply = refusal_reply(refused.refusal, refused.message)
+        told = orjson.loads(reply.body)
+        return {
+            "request": shown,
+            "refused": {"status": reply.status, "reason": told["reason"], "message": told["message"]},
+        }
     return {"request": shown, **_decided(decision, build_destinations(settings), now)}
 
 
@@ -102,35 +100,44 @@ def _rehearsed(event: Event, destinations: list[Destination], now: float) -> Ite
 
 
 def _draw(explained: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     request = explained["request"]
-    console.print(f"[bold]{request['method']} {request['path']}[/], a body of {request['bytes']} bytes")
+    console.print(f"{request['method']} {request['path']}, a body of {request['bytes']} bytes", style="bold")
     if "refused" in explained:
         refused = explained["refused"]
-        console.print(f"[red]refused[/]: {refused['reason']}: {refused['message']}")
-        raise typer.Exit(1)
-    console.print(f"key     {explained['key']}")
+        console.print(f"[red]refused[/] with {refused['status']} {refused['reason']}: {refused['message']}")
+        return
+    console.print(f"key      {explained['key']}", markup=False)
+    console.print("fields", style="bold")
+    console.print_json(data=explained["fields"])
     for event in explained["events"]:
         _draw_event(console, event)
 
 
 def _draw_event(console: Console, event: dict[str, Any]) -> None:
     colour = "green" if event["verdict"] == "accepted" else "magenta"
-    console.print(f"verdict [{colour}]{event['verdict']}[/] {', '.join(event['reasons'])}")
-    console.print(f"visitor {event['visitor']}")
-    console.print(f"person  {event['person'] or 'not told'}")
+    console.print(f"verdict  [{colour}]{event['verdict']}[/] {', '.join(event['reasons'])}".rstrip())
+    console.print(f"visitor  {event['visitor']}", markup=False)
+    console.print(f"person   {event['person'] or 'not told'}", markup=False)
     for remark in event["remarks"]:
-        console.print(f"remark  {remark}", markup=False)
-    console.print("[bold]event[/]")
-    console.print(_json(event["event"]))
+        console.print(f"remark   {remark}", markup=False)
+    console.print("event", style="bold")
+    console.print_json(data=event["event"])
     for name, steps in event["destinations"].items():
-        console.print(f"[bold]{name}[/]")
+        console.print(name, style="bold")
         for step in steps:
             console.print(f"  {step['says']}", markup=False)
-            if step.get("request"):
-                console.print(_json(step["request"]))
+            if "request" in step:
+                _draw_call(console, step["request"])
 
 
-def _json(value: Any) -> Syntax:
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    return Syntax(text, "json", background_color="default", word_wrap=True)
+def _draw_call(console: Console, call: dict[str, Any]) -> None:
+    """As it stands on the wire; JSON spread out."""
+    body = (
+        call["body"]
+        if isinstance(call["body"], str)
+        else orjson.dumps(call["body"], option=orjson.OPT_INDENT_2).decode()
+    )
+    headers = [f"{name}: {value}" for name, value in call["headers"].items()]
+    for line in [f"{call['method']} {call['url']}", *headers, "", *body.split("\n")]:
+        console.print(f"    {line}".rstrip(), markup=False)

@@ -4,18 +4,20 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from base.errors import UserError
+from base.serving import url_of
 from collector.settings import KeySettings
-from ochn.config import Settings, load_settings
+from ochn.config import Settings
+from ochn.output import json_lines, table
+from ochn.served import settings_or_dev
 
 Config = Annotated[
-    Path | None, typer.Option("--config", help="The configuration file. Default: $OCHN_CONFIG, else ./ochn.toml.")
+    Path | None,
+    typer.Option("--config", help="The configuration file. Default: what served the data directory, else ochn dev's."),
 ]
+DataDir = Annotated[Path | None, typer.Option(help="Folder that ochn was started with. Default: ./data.")]
 
 # The vendor's own loader, with a visit beside the init: the page's snippet alone sends no visit.
 _SNIPPET = """\
@@ -39,28 +41,31 @@ function ochntrack() {{
 
 
 def list_keys(
-    config: Config = None, as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """The app keys, their tenants, origins and surfaces. A key is public: it stands in every page."""
-    settings, _ = load_settings(config, {})
+    keys = settings_or_dev(config, data_dir).keys
     if as_json:
-        for name, key in settings.keys.items():
-            sys.stdout.write(orjson.dumps({"name": name, **key.model_dump()}).decode() + "\n")
+        json_lines({"name": name, **key.model_dump()} for name, key in keys.items())
         return
-    table = Table("name", "key", "tenant", "origins", "surfaces", box=None, pad_edge=False)
-    for name, key in settings.keys.items():
-        origins = ", ".join(key.origins) or "any"
-        table.add_row(name, ", ".join(key.values), key.tenant, origins, ", ".join(key.surfaces))
-    Console(highlight=False).print(table)
+    rows = (
+        (name, ", ".join(key.values), key.tenant, ", ".join(key.surfaces), ", ".join(key.origins) or "any")
+        for name, key in keys.items()
+    )
+    table(("name", "key", "tenant", "surfaces", "origins"), rows, empty="there are no keys: every call is answered 403")
 
 
 def snippet(
     name: Annotated[str, typer.Argument(help="The key's name in the configuration.")],
-    url: Annotated[str, typer.Option(help="Where browsers reach the collector.")] = "http://127.0.0.1:8080",
+    url: Annotated[str, typer.Option(help="Where browsers reach the collector. Default: where it listens.")] = "",
     config: Config = None,
+    data_dir: DataDir = None,
 ) -> None:
     """The lines to paste into a page."""
-    settings, _ = load_settings(config, {})
+    settings = settings_or_dev(config, data_dir)
+    url = url or url_of(settings.collector.host, settings.collector.port)
     sys.stdout.write(_SNIPPET.format(key=_key(settings, name).values[0], url=url.rstrip("/")))
 
 

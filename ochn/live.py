@@ -105,9 +105,10 @@ def _drawing(line: _Line) -> Text:
         why = f" ({outcome['reason']})" if outcome.get("reason") else ""
         text.append(f"{name} {kind}{why}  ", style=_COLOURS.get(kind, ""))
     if entry.get("verdict") == "accepted" and not line.outcomes:
-        text.append("durable; not delivered yet: ochn status says why", style="yellow")
+        text.append("durable; not delivered yet: ochn status says why  ", style="yellow")
     if entry.get("warnings"):
-        text.append(f"warned: {'; '.join(map(str, entry['warnings']))}", style="yellow")
+        text.append(f"warned: {', '.join(map(str, entry['warnings']))}", style="yellow")
+    text.rstrip()
     return text
 
 

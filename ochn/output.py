@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-WHOLE = ("event",)  # columns of ids: they are copied, so never cut
-FILE_WIDTH = 240  # of a table that goes into a file or a pipe
+from base.clock import from_rfc3339
+
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
 def json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -23,17 +24,26 @@ def pretty(document: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
-    """`empty` is said in place of a table without rows."""
-    drawn = Table(box=None, pad_edge=False)
-    for column in columns:
-        whole = column in WHOLE
-        drawn.add_column(column, no_wrap=whole, min_width=36 if whole else None, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+    """A row is a line. A narrow terminal cuts its end, so ids, which are copied, stand in front, and what is longest
+    last; a file or a pipe gets it whole. `empty` is said in place of a table without rows."""
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=FILE_WIDTH)
-    if drawn.row_count:
-        console.print(drawn)
-    else:
+    drawn = [columns, *rows]
+    if len(drawn) == 1:
         console.print(empty, markup=False)
+        return
+    widths = [max(map(cell_len, column)) for column in zip(*drawn, strict=True)]
+    for number, row in enumerate(drawn):
+        line = "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        text = Text(line.rstrip(), "bold" if number == 0 else "")
+        if console.is_terminal:
+            text.truncate(console.width, overflow="ellipsis")
+        console.print(text, soft_wrap=True)
+
+
+def age(moment: str, now: float) -> str:
+    """`47 s`, `12 min`, `3 h`, `2 d` since an RFC 3339 moment."""
+    seconds = max(0.0, now - from_rfc3339(moment))
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -17,7 +17,7 @@ from forwarder.dead_letters import DeadLetter, NotReplayable
 from ochn.config import Settings
 from ochn.kept import Kept
 from ochn.log_access import open_log, run
-from ochn.output import json_lines, pretty, table
+from ochn.output import age, json_lines, pretty, table
 from ochn.served import settings_of
 
 T = TypeVar("T")
@@ -41,8 +41,9 @@ def quarantine_list(
     if as_json:
         json_lines(event.to_dict() for event in events)
         return
-    rows = ((event.receivedtime, event.id, event.type, event.appkeyname, _reasons(event)) for event in events)
-    table(("received", "event", "type", "key", "reasons"), rows, empty="nothing is quarantined")
+    now = SystemClock().now()
+    rows = ((event.id, age(event.receivedtime, now), _short(event.type), _reasons(event)) for event in events)
+    table(("event", "age", "type", "reasons"), rows, empty="nothing is quarantined")
 
 
 def quarantine_show(event_id: EventId, config: Config = None, data_dir: DataDir = None) -> None:
@@ -81,10 +82,12 @@ def dead_list(
     if as_json:
         json_lines(map(asdict, letters))
         return
+    now = SystemClock().now()
     rows = (
-        (letter.at, letter.id, letter.destination, _type(letter), letter.reason, letter.detail) for letter in letters
+        (letter.id, age(letter.at, now), letter.destination, _type(letter), f"{letter.reason}: {letter.detail}")
+        for letter in letters
     )
-    table(("refused", "event", "destination", "type", "reason", "detail"), rows, empty="there are no dead letters")
+    table(("event", "age", "destination", "type", "why"), rows, empty="there are no dead letters")
 
 
 def dead_show(
@@ -162,4 +165,8 @@ def _reasons(event: Event) -> str:
 
 
 def _type(letter: DeadLetter) -> str:
-    return str((letter.event or {}).get("type", "?"))
+    return _short(str((letter.event or {}).get("type", "?")))
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("ochn.")

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from base.clock import SystemClock
-from base.lock import prepare_data_dir
-from base.serving import listen
+from base.lock import lock_data_dir
+from base.serving import listen, url_of
 from ochn.config import Settings, load_settings
 from ochn.dev import DEMO_KEY, write_dev_config
 from ochn.live import Live
@@ -51,7 +51,7 @@ def collector(flags: Flags) -> int:
     settings, environ = load_settings(flags.config, flags.overrides("COLLECTOR"))
 
     def ready(serving: Serving) -> None:
-        _say_ready([f"collector  {_url(serving.collector)}", f"admin      {_url(serving.admin)}/metrics"])
+        _say_ready([f"collector  {serving.collector}", f"admin      {serving.admin}/metrics"])
 
     return run_tree(Tree(settings, environ, ("collector",), ready=ready))
 
@@ -61,7 +61,7 @@ def forwarder(flags: Flags) -> int:
 
     def ready(serving: Serving) -> None:
         names = ", ".join(settings.enabled_destinations()) or "no destination: nothing is relayed"
-        _say_ready([f"forwarder  to {names}", f"admin      {_url(serving.admin)}/metrics"])
+        _say_ready([f"forwarder  to {names}", f"admin      {serving.admin}/metrics"])
 
     return run_tree(Tree(settings, environ, ("forwarder",), ready=ready))
 
@@ -70,31 +70,34 @@ def sandbox(flags: Flags) -> int:
     settings, environ = load_settings(flags.config, {"OCHN_PROFILE": "dev", **flags.overrides("SANDBOX")})
 
     def ready(_serving: Serving) -> None:
-        _say_ready([f"sandbox    {_url((settings.sandbox.host, settings.sandbox.port))}"])
+        _say_ready([f"sandbox    {url_of(settings.sandbox.host, settings.sandbox.port)}"])
 
     return run_tree(Tree(settings, environ, ("sandbox",), ready=ready))
 
 
 def dev(flags: Flags, sandbox_port: int) -> int:
-    data_dir = prepare_data_dir((flags.data_dir or Path("data")).resolve())
-    sandbox_port = sandbox_port or _free_port()
+    data_dir = (flags.data_dir or Path("data")).resolve()
+    with lock_data_dir(data_dir, "dev"):  # before the configuration is written: a running one reads it too
+        return run_tree(_dev_tree(flags, data_dir, sandbox_port or _free_port()))
+
+
+def _dev_tree(flags: Flags, data_dir: Path, sandbox_port: int) -> Tree:
     config = flags.config or write_dev_config(data_dir, sandbox_port)
     told = {**flags.overrides("COLLECTOR"), "OCHN_SANDBOX__PORT": str(sandbox_port), "OCHN_DATA_DIR": str(data_dir)}
     settings, environ = load_settings(config, told)
     console = Console(highlight=False)
     live = Live(frozenset(settings.enabled_destinations()), console, SystemClock())
-    tree = Tree(settings, environ, ("collector", "forwarder", "sandbox"), live.line, live.tick, _dev_ready(settings))
-    return run_tree(tree)
+    return Tree(settings, environ, ("collector", "forwarder", "sandbox"), live.line, live.tick, _dev_ready(settings))
 
 
 def _dev_ready(settings: Settings) -> Callable[[Serving], None]:
     def ready(serving: Serving) -> None:
-        base = _url(serving.collector)
+        base = serving.collector
         lines = [
             f"collector  {base}",
             f"shop       {base}/demo/",
-            f"sandbox    {_url((settings.sandbox.host, settings.sandbox.port))}   what the vendors received",
-            f"admin      {_url(serving.admin)}/metrics",
+            f"sandbox    {url_of(settings.sandbox.host, settings.sandbox.port)}   what the vendors received",
+            f"admin      {serving.admin}/metrics",
             f"log        {settings.log.kind}, data in {settings.data_dir}",
             f"try        curl -d 'appkey={DEMO_KEY}&email=ann@example.com' {base}/jsapi/init",
         ]
@@ -107,12 +110,6 @@ def _say_ready(lines: list[str]) -> None:
     """One line that begins with `ready`; what comes after it is for people."""
     sys.stdout.write(f"ready  {lines[0]}\n" + "".join(f"       {line}\n" for line in lines[1:]))
     sys.stdout.flush()
-
-
-def _url(address: tuple[str, int] | None) -> str:
-    host, port = address or ("", 0)
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}"
 
 
 def _free_port() -> int:

@@ -1,6 +1,7 @@
 """What a data directory remembers of the command that served it, so that later commands need only its path."""
 
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -8,15 +9,22 @@ from typing import Final
 import orjson
 
 from base.errors import UserError
-from base.settings import CONFIG_VARIABLE, PREFIX, load
-from ochn.config import Settings, load_settings
+from base.settings import CONFIG_VARIABLE, PREFIX, load, validate
+from ochn.config import Settings, find_file, load_settings
+from ochn.dev import dev_config
 
 _FILE: Final = "served.json"
-_REMEMBERED: Final = ("OCHN_LOG__", "OCHN_PROFILE", "OCHN_SANDBOX__")
+_REMEMBERED: Final = (
+    "OCHN_LOG__",
+    "OCHN_PROFILE",
+    "OCHN_SANDBOX__",
+    "OCHN_COLLECTOR__HOST",
+    "OCHN_COLLECTOR__PORT",
+)
 
 
 def remember(data_dir: Path, environ: Mapping[str, str]) -> None:
-    """The config's path and where the log is. Never a secret: those stay in the file or the environment."""
+    """The config's path, where the log is, and where it listens. Never a secret: those stay in the file or the environment."""
     told = {
         name: value
         for name, value in environ.items()
@@ -41,3 +49,12 @@ def settings_of(config: Path | None, data_dir: Path | None) -> Settings:
         raise UserError(f"there is no data directory {data_dir}", "name the one that ochn was started with")
     settings, _ = load_settings(config, told)
     return settings
+
+
+def settings_or_dev(config: Path | None, data_dir: Path | None) -> Settings:
+    """As settings_of; where nothing is configured yet, those of `ochn dev`."""
+    served = (data_dir or Path("data")) / _FILE
+    told = config or served.is_file() or find_file(None, os.environ)
+    if told or any(name.startswith(f"{PREFIX}KEYS__") for name in os.environ):
+        return settings_of(config, data_dir)
+    return validate(Settings, tomllib.loads(dev_config(sandbox_port=8090)), "the configuration of ochn dev")

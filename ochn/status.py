@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from base.clock import SystemClock, from_rfc3339
+from base.clock import SystemClock
+from base.errors import UserError
+from base.process import is_running
 from eventlog.topics import Topics
 from ochn.config import Settings
 from ochn.log_access import open_log, run
-from ochn.output import json_lines, table
+from ochn.output import age, json_lines, table
 from ochn.served import settings_of
 
 _COLUMNS = ("destination", "state", "lag", "last success", "delivered", "filtered", "parked", "dead", "why")
@@ -26,13 +28,19 @@ def status(
 ) -> None:
     """Where every destination stands. Counts are since its forwarder last started."""
     settings = settings_of(config, data_dir)
-    lags = run(_lags(settings), settings)
-    rows = [_row(settings, name, lags) for name in settings.destinations]
+    try:
+        lags, away = run(_lags(settings), settings), None
+    except UserError as error:
+        lags, away = {}, error
+    rows = [_row(settings, name, lags.get(name)) for name in settings.destinations]
     if as_json:
         json_lines(rows)
-        return
-    drawn = ([str(_shown(row, column)) for column in _COLUMNS] for row in rows)
-    table(_COLUMNS, drawn, empty="no [destinations.<name>] in the configuration: nothing is relayed")
+    else:
+        now = SystemClock().now()
+        drawn = ([_shown(row, column, now) for column in _COLUMNS] for row in rows)
+        table(_COLUMNS, drawn, empty="no [destinations.<name>] in the configuration: nothing is relayed")
+    if away is not None:
+        raise away
 
 
 async def _lags(settings: Settings) -> dict[str, int]:
@@ -49,23 +57,25 @@ async def _lags(settings: Settings) -> dict[str, int]:
     return lags
 
 
-def _row(settings: Settings, name: str, lags: Mapping[str, int]) -> dict[str, Any]:
-    row: dict[str, Any] = {"destination": name, "state": "never ran", "lag": lags[name]}
+def _row(settings: Settings, name: str, lag: int | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"destination": name, "state": "never ran"}
     path = settings.data_dir / "forwarder" / f"{name}.status.json"
     if path.is_file():
         row |= orjson.loads(path.read_bytes())
-        row["lag"] = lags[name]
+        if not is_running(row["pid"]):
+            row |= {"state": "stopped", "reason": None, "detail": "no forwarder runs here"}
     if not settings.destinations[name].enabled:
-        row["state"] = "switched off"
-    return row
+        row |= {"state": "switched off", "reason": None, "detail": ""}
+    return {**row, "lag": lag}
 
 
-def _shown(row: Mapping[str, Any], column: str) -> object:
-    value = row.get(column.replace(" ", "_"), "")
-    if column == "filtered" and isinstance(value, Mapping):
-        return sum(value.values())
-    if column == "last success" and value:
-        return f"{SystemClock().now() - from_rfc3339(str(value)):.0f} s ago"
+def _shown(row: Mapping[str, Any], column: str, now: float) -> str:
     if column == "why":
-        return row.get("reason") or row.get("last_error") or ""
-    return "" if value is None else value
+        told = (row.get("reason"), row.get("detail"))
+        return ": ".join(filter(None, told)) if row["state"] != "running" else ""
+    value = row.get(column.replace(" ", "_"))
+    if column == "filtered" and isinstance(value, Mapping):
+        value = sum(value.values())
+    if column == "last success" and value:
+        return f"{age(str(value), now)} ago"
+    return "-" if value is None else str(value)

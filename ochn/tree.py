@@ -1,6 +1,7 @@
 """A command that serves: locks the data directory, binds, starts the children, says so, drains at a signal."""
 
 import asyncio
+import io
 import shutil
 import signal
 import socket
@@ -17,7 +18,7 @@ from base.admin import beside, build_admin, serve_admin, summed
 from base.clock import SystemClock
 from base.lock import lock_data_dir
 from base.logs import build_logger
-from base.serving import listen
+from base.serving import listen, url_of
 from ochn.config import Settings
 from ochn.served import remember
 from ochn.supervisor import Child, Supervisor
@@ -28,7 +29,7 @@ END_SECONDS = 9.0  # from the signal to the last child's end
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """`roles`: collector, forwarder, sandbox. `address` is the collector's (None: no collector in this tree)."""
+    """`roles`: collector, forwarder, sandbox. `lines` is told what children and this process log; None: standard error."""
 
     settings: Settings
     environ: dict[str, str]
@@ -40,10 +41,10 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The addresses that were really taken (a port 0 in the settings is a free one here)."""
+    """URLs of the addresses that were really taken: a port 0 in the settings is a free one here."""
 
-    collector: tuple[str, int] | None
-    admin: tuple[str, int]
+    collector: str  # empty: no collector in this tree
+    admin: str
 
 
 def run_tree(tree: Tree) -> int:
@@ -52,7 +53,6 @@ def run_tree(tree: Tree) -> int:
     with ExitStack() as locks:
         for role in tree.roles:
             locks.enter_context(lock_data_dir(data_dir, role))
-        remember(data_dir, tree.environ)
         metrics = _fresh(data_dir / "run" / "-".join(tree.roles))
         tree.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         return asyncio.run(_serve(tree, metrics))
@@ -63,11 +63,14 @@ async def _serve(tree: Tree, metrics: Path) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
-    settings, logger = tree.settings, build_logger(tree.settings.logging, "ochn")
+    settings = tree.settings
+    logger = build_logger(settings.logging, "ochn", None if tree.lines is None else _Lines(tree.lines))
     with ExitStack() as sockets:
         door = None
         if "collector" in tree.roles:
             door = sockets.enter_context(listen(settings.collector.host, settings.collector.port, "collector.port"))
+            tree.environ["OCHN_COLLECTOR__PORT"] = str(door.getsockname()[1])
+        remember(settings.data_dir, tree.environ)
         supervisor = Supervisor(
             _children(tree, door),
             tree.environ,
@@ -134,8 +137,8 @@ def _children(tree: Tree, door: socket.socket | None) -> Sequence[Child]:
 
 def _announce(tree: Tree, door: socket.socket | None, admin: socket.socket) -> None:
     if tree.ready is not None:
-        collector = None if door is None else door.getsockname()[:2]
-        tree.ready(Serving(collector, admin.getsockname()[:2]))
+        collector = "" if door is None else url_of(*door.getsockname()[:2])
+        tree.ready(Serving(collector, url_of(*admin.getsockname()[:2])))
 
 
 def _admin_port(tree: Tree, door: socket.socket | None) -> int:
@@ -144,6 +147,19 @@ def _admin_port(tree: Tree, door: socket.socket | None) -> int:
     if door is not None:
         return beside(int(door.getsockname()[1]))
     return 9081 if "forwarder" in tree.roles else 0
+
+
+class _Lines(io.StringIO):
+    """A stream whose lines are told."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def write(self, text: str) -> int:
+        if line := text.strip():
+            self._tell(line)
+        return len(text)
 
 
 def _fresh(directory: Path) -> Path:

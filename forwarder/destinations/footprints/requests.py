@@ -36,7 +36,7 @@ class Requests:
         if event.surface == "mobile":
             names = {"email": "userEmail", "phone": "userPhone", "push": "pushNotificationToken"}
         fields = {names[name]: value for name, value in contact.items() if name in names}
-        rest = _rest(event) if event.kind == "init" else {}
+        rest = _told(event) if event.kind == "init" else {}
         form = {"appkey": appkey, **fields, "technicalInfo": table(event.data.get("technicalInfo")), **rest}
         return self._form("POST", f"{_door(event)}/init", event, form)
 
@@ -44,7 +44,7 @@ class Requests:
         """A send, sensors or geo."""
         mobile = event.surface == "mobile"
         who = {"mid": visitor.id} if mobile else {"uid": visitor.id, "uType": visitor.utype or "c"}
-        form = {"appkey": appkey, **who, **_rest(event), "aditionalData": event.data.get("additionalData")}
+        form = {"appkey": appkey, **who, **_told(event)}
         verb, call = ("PUT", event.kind) if event.kind in _PUT else ("POST", "send")
         return self._form(verb, f"{_door(event)}/{call}", event, form)
 
@@ -61,8 +61,9 @@ def _door(event: Event) -> str:
     return "/mobileapi" if event.surface == "mobile" else "/jsapi"
 
 
-def _rest(event: Event) -> dict[str, Any]:
-    return {name: value for name, value in event.data.items() if name not in _NOT_RELAYED}
+def _told(event: Event) -> dict[str, Any]:
+    rest = {name: value for name, value in event.data.items() if name not in _NOT_RELAYED}
+    return {**rest, "aditionalData": event.data.get("additionalData")}
 
 
 def header_value(value: str) -> str:
