@@ -1,6 +1,6 @@
 """Batches of activities: up to a thousand, up to 1 MiB, halved by the engine when one of them spoils the rest."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -18,9 +18,10 @@ from forwarder.destinations.base import (
     dead,
     delivered,
     filtered,
-    visitor_key,
 )
-from forwarder.destinations.netcore.mapping import activity, contact_told, rule_against
+from forwarder.destinations.bodies import Encoded, batches, json_list
+from forwarder.destinations.contact import Contact, contact_by_now
+from forwarder.destinations.netcore.mapping import activity, rule_against
 from forwarder.destinations.netcore.settings import NetcoreSettings
 from forwarder.destinations.replies import answered, json_object, said, unreadable
 from forwarder.destinations.values import happened
@@ -29,8 +30,6 @@ from forwarder.transport import Reply, Request
 
 MAX_ACTIVITIES: Final = 1000
 MAX_BYTES: Final = 1024 * 1024  # of a body
-
-Encoded = tuple[Event, bytes]
 
 
 class Netcore:
@@ -48,11 +47,11 @@ class Netcore:
 
     def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
         """A visitor's contact counts from the event on that tells it, also within the batch."""
-        learned: dict[str, Mapping[str, str]] = {}
+        learned: dict[str, Contact] = {}
         settled: dict[str, Outcome] = {}
         wanted: list[Encoded] = []
         for event in events:
-            contact = _contact(event, facts, learned)
+            contact = contact_by_now(event, facts, learned)
             if rule := rule_against(event, self._settings):
                 settled[event.id] = filtered(rule)
                 continue
@@ -61,12 +60,11 @@ class Netcore:
                 settled[event.id] = dead(Dead.TOO_LARGE, f"{len(encoded)} bytes; a call takes {MAX_BYTES}")
             else:
                 wanted.append((event, encoded))
-        calls = tuple(self._call(batch, now) for batch in _batches(wanted))
+        calls = tuple(self._call(batch, now) for batch in batches(wanted, MAX_ACTIVITIES, MAX_BYTES))
         return Plan(calls, settled, tuple(Fact(key, contact) for key, contact in learned.items()))
 
     def _call(self, batch: Sequence[Encoded], now: float) -> Call:
-        body = b"[" + b",".join(encoded for _, encoded in batch) + b"]"
-        request = Request("POST", self._url, self._headers, body)
+        request = Request("POST", self._url, self._headers, json_list(batch))
         events = tuple(event for event, _ in batch)
         late = frozenset(event.id for event in events if now - happened(event, now) > self._max_age)
         return Call("activity", request, events, memo={"late": late})
@@ -83,26 +81,3 @@ class Netcore:
         if found.status != 200 or (json_object(found) or {}).get("status") != "success":
             return unreadable(found)
         return Verdict({event.id: delivered(late=event.id in call.memo["late"]) for event in call.events})
-
-
-def _contact(event: Event, facts: Facts, learned: dict[str, Mapping[str, str]]) -> Mapping[str, str]:
-    """What is known of the visitor by now; what this event adds is put into `learned`."""
-    key = f"{visitor_key(event)}/contact"
-    known = learned.get(key) or facts.get(key) or {}
-    contact = {**known, **contact_told(event)}
-    if contact != known:
-        learned[key] = contact
-    return contact
-
-
-def _batches(wanted: Sequence[Encoded]) -> Iterator[list[Encoded]]:
-    batch: list[Encoded] = []
-    size = 2
-    for item in wanted:
-        if batch and (len(batch) == MAX_ACTIVITIES or size + len(item[1]) + 1 > MAX_BYTES):
-            yield batch
-            batch, size = [], 2
-        batch.append(item)
-        size += len(item[1]) + 1
-    if batch:
-        yield batch

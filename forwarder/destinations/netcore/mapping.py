@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from base.reasons import Filter
 from eventlog.event import Event
-from forwarder.destinations.netcore.params import PARAMS
-from forwarder.destinations.netcore.settings import ActivityKind, NetcoreSettings
-from forwarder.destinations.values import clean, email, happened, table, text, utc
+from forwarder.destinations.contact import Contact
+from forwarder.destinations.kinds import UNASKED, ActivityKind, activity_kind
+from forwarder.destinations.netcore.settings import NetcoreSettings
+from forwarder.destinations.params import PARAMS
+from forwarder.destinations.values import clean, happened, utc
 
 NAMES: Final[Mapping[ActivityKind, str]] = {
     "visit": "Visit",
@@ -22,23 +24,14 @@ NAMES: Final[Mapping[ActivityKind, str]] = {
     "sensors": "Beacon Seen",
     "geo": "Location",
 }
-_KINDS: Final[Mapping[str, ActivityKind]] = {**{name: name for name in NAMES}, "reach": "ad", "impression": "ad"}
-# Not relayed unless the settings ask for it: the opt-in's name, and the rule that is told otherwise.
-_OPT_INS: Final[Mapping[ActivityKind, tuple[str, Filter]]] = {
-    "init": ("session_start", Filter.NOT_AN_ACTIVITY),
-    "ad": ("ad_impression", Filter.AD_EVENT),
-    "sensors": ("beacon_seen", Filter.HIGH_VOLUME),
-    "geo": ("location", Filter.LOCATION_PRIVACY),
+# The settings that ask for what is not relayed otherwise.
+_OPT_INS: Final[Mapping[ActivityKind, str]] = {
+    "init": "session_start",
+    "ad": "ad_impression",
+    "sensors": "beacon_seen",
+    "geo": "location",
 }
-_LEAD_NAMES: Final = {"email": "userEmail", "phone": "userPhone", "customerId": "userExternalId"}
 _PRIMARY: Final = {"email": "email", "mobile": "phone", "customer_id": "customerId"}
-
-
-def activity_kind(event: Event) -> ActivityKind | None:
-    """The SDK ships an ad that was seen as a visit with adId and campaignId. None: nothing that is mapped."""
-    kind = _KINDS.get(event.kind)
-    more = table(event.data.get("additionalData"))
-    return "ad" if kind == "visit" and {"adId", "campaignId"} <= more.keys() else kind
 
 
 def rule_against(event: Event, settings: NetcoreSettings) -> Filter | None:
@@ -47,13 +40,12 @@ def rule_against(event: Event, settings: NetcoreSettings) -> Filter | None:
         return Filter.UNMAPPED
     if settings.activities.get(kind) is False:
         return Filter.SWITCHED_OFF
-    opt_in, rule = _OPT_INS.get(kind, ("", None))
-    if rule is not None and not getattr(settings, opt_in):
-        return rule
+    if kind in _OPT_INS and not getattr(settings, _OPT_INS[kind]):
+        return UNASKED[kind]
     return None if _asset(event, settings) else Filter.UNMAPPED
 
 
-def activity(event: Event, contact: Mapping[str, str], settings: NetcoreSettings, now: float) -> dict[str, Any]:
+def activity(event: Event, contact: Contact, settings: NetcoreSettings, now: float) -> dict[str, Any]:
     """As the vendor wants it; `contact` is what is known of the visitor. Only for events without a rule against them."""
     kind = activity_kind(event) or "visit"
     params = {**PARAMS[kind](event.data, settings.currency), "event_id": event.id}
@@ -67,24 +59,6 @@ def activity(event: Event, contact: Mapping[str, str], settings: NetcoreSettings
         "activity_source": _source(event),
         "activity_params": clean(params) or {},
     }
-
-
-def contact_told(event: Event) -> dict[str, str]:
-    """E-mail, phone and customer id as an event or its lead tells them; only what is usable as an identity."""
-    lead = table(event.data.get("lead"))
-    found = {name: lead.get(_LEAD_NAMES[name]) or event.data.get(name) for name in _LEAD_NAMES}
-    usable = {
-        "email": email(found["email"]).lower(),
-        "phone": _digits(text(found["phone"])),
-        "customerId": text(found["customerId"]),
-    }
-    return {name: value for name, value in usable.items() if value}
-
-
-def _digits(phone: str) -> str:
-    """As a panel keeps them: digits, with a `+` if it came with one."""
-    digits = "".join(character for character in phone if character in "0123456789")
-    return f"+{digits}" if digits and phone.startswith("+") else digits
 
 
 def _source(event: Event) -> str:

@@ -4,11 +4,9 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.settings import DestinationSettings, checked_url
 
-ActivityKind = Literal[
-    "visit", "sale", "contact", "feedback", "engagement", "profiling", "register", "init", "ad", "sensors", "geo"
-]
 HOSTS: Final = {
     "us": "https://api2.netcoresmartech.com",
     "in": "https://apiin2.netcoresmartech.com",
