@@ -62,7 +62,8 @@ def test_every_package_has_its_place() -> None:
 
 def test_files_and_functions_are_short() -> None:
     sources = {str(path.relative_to(ROOT)): path.read_text() for path in python_files()}
-    assert [fault for name, source in sources.items() for fault in too_long(name, source)] == []
+    faults = [fault for name, source in sources.items() for fault in too_long(name, source)]
+    assert not faults, "\n".join(faults)
 
 
 def test_a_long_file_and_a_long_function_are_found() -> None:
@@ -74,7 +75,8 @@ def test_a_long_file_and_a_long_function_are_found() -> None:
 
 def test_no_file_names_a_registry_or_one_machine() -> None:
     texts = {name: text for name in tracked_files() if (text := read(ROOT / name)) is not None}
-    assert [fault for name, text in texts.items() for fault in foreign_names(name, text)] == []
+    faults = [fault for name, text in texts.items() for fault in foreign_names(name, text)]
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize(
