@@ -1,7 +1,12 @@
 """docker-compose.yml and the Dockerfile fit each other, the settings and the Kafka that the tests use."""
 
+import contextlib
 import re
+import socket
+import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -93,6 +98,30 @@ def test_the_image_runs_as_nobody_special_and_tells_its_health() -> None:
     assert any(line.startswith("HEALTHCHECK") and "scripts/healthy" in line for line in lines)
     assert "!scripts/healthy" in (ROOT / ".dockerignore").read_text().splitlines()
     assert (ROOT / "scripts" / "healthy").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize(("answered", "code"), [(200, 0), (503, 1), (None, 1)])
+def test_healthy_is_who_answers_200(answered: int | None, code: int) -> None:
+    with answering(answered) as port:
+        command = [ROOT / "scripts" / "healthy", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
+@contextlib.contextmanager
+def answering(status: int | None) -> Iterator[int]:
+    """A port that answers one connection with that status, or hangs up on it."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                if status:
+                    connection.recv(4096)
+                    connection.sendall(b"HTTP/1.1 %d any\r\nContent-Length: 0\r\n\r\n" % status)
+
+        pool.submit(answer)
+        yield server.getsockname()[1]
 
 
 def image_environment() -> dict[str, str]:
