@@ -103,7 +103,7 @@ def test_the_image_runs_as_nobody_special_and_tells_its_health() -> None:
 @pytest.mark.parametrize(("answered", "code"), [(200, 0), (503, 1), (None, 1)])
 def test_healthy_is_who_answers_200(answered: int | None, code: int) -> None:
     with answering(answered) as port:
-        command = [ROOT / "scripts" / "healthy", str(port)]
+        command = [str(ROOT / "scripts" / "healthy"), str(port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False)
 
