@@ -1,15 +1,17 @@
 """What tests from outside do: ask over TCP, run the command, and wait."""
 
 import http.client
+import os
+import subprocess
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from tests.support.corpus import Reply
-from tests.support.product import OCHN, ochn
-
-__all__ = ["OCHN", "command", "eventually", "form", "request"]
+from tests.support.house import ROOT
+from tests.support.product import OCHN
 
 T = TypeVar("T")
 FORM = "application/x-www-form-urlencoded"
@@ -31,9 +33,12 @@ def form(port: int, path: str, fields: Mapping[str, str]) -> Reply:
     return request(port, "POST", path, urlencode(fields).encode(), content_type=FORM)
 
 
-def command(*arguments: str, code: int = 0, **environ: str) -> tuple[str, str]:
+def command(*arguments: str, code: int = 0, cwd: Path = ROOT, **environ: str) -> tuple[str, str]:
     """What `ochn …` says on standard output and error; it ends with `code`, and never with a traceback."""
-    done = ochn(*arguments, **environ)
+    asked = [*OCHN, *arguments]
+    done = subprocess.run(
+        asked, capture_output=True, text=True, check=False, timeout=60, cwd=cwd, env={**os.environ, **environ}
+    )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done.stdout, done.stderr
