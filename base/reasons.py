@@ -10,10 +10,13 @@ class Refusal(StrEnum):
     """Why a request got no 2xx. Each has one HTTP status (collector/replies.py)."""
 
     UNREADABLE_BODY = "unreadable_body"
+    NOT_HTTP = "not_http"  # what came is no HTTP request, or could be read as two
     UNKNOWN_KEY = "unknown_key"  # missing or unknown: one answer for both
     NOT_FOUND = "not_found"
     WRONG_METHOD = "wrong_method"
     TOO_LARGE = "too_large"
+    URL_TOO_LONG = "url_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
     UNSUPPORTED_MEDIA = "unsupported_media"
     SLOW_REQUEST = "slow_request"
     RATE = "rate"
@@ -86,6 +89,9 @@ class Dead(StrEnum):
     NOT_FOUND = "not_found"
     TOO_OLD = "too_old"
     TOO_LARGE = "too_large"
+    CONTACT_TOO_LONG = "contact_too_long"  # ExpertSender: every contact that is known is longer than its field
+    IDENTITY_TOO_LONG = "identity_too_long"  # EngageLab: 256 characters
+    WRONG_TYPE = "wrong_type"  # a value that the type in the mapping can't hold
     UPSTREAM_INIT_REFUSED = "upstream_init_refused"
     UNREADABLE_RECORD = "unreadable_record"
     BAD_MAPPING = "bad_mapping"

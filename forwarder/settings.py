@@ -8,8 +8,11 @@ from pydantic import Field
 
 from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
 from eventlog.settings import LogSettings
+from forwarder.destinations.engagelab.settings import EngageLabSettings
+from forwarder.destinations.expertsender.settings import ExpertSenderSettings
 from forwarder.destinations.footprints.settings import FootprintsSettings
 from forwarder.destinations.netcore.settings import NetcoreSettings
+from forwarder.destinations.ray.settings import RaySettings
 
 
 class ForwarderSettings(Section):
@@ -39,7 +42,7 @@ class SandboxSettings(Section):
     port: int = Field(default=8090, ge=0, le=65535)
     """Port of the sandboxed vendors, of what they received, and of the page that shows it."""
     token_seconds: int = Field(default=31_535_999, ge=1)
-    """Life of an access token of the sandboxed Footprints."""
+    """Life of an access token of the sandboxed Footprints; of RAY's at most an hour."""
 
 
 class SandboxRoot(Root):
@@ -50,7 +53,10 @@ class SandboxRoot(Root):
 
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-AnyDestination = Annotated[FootprintsSettings | NetcoreSettings, Field(discriminator="kind")]
+AnyDestination = Annotated[
+    FootprintsSettings | NetcoreSettings | RaySettings | ExpertSenderSettings | EngageLabSettings,
+    Field(discriminator="kind"),
+]
 
 
 class ForwarderRoot(Root):

@@ -84,8 +84,9 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Exactly one of these holds: `outcomes` for all the call's events; or `trouble` (try again, not before `after`
-    seconds; CREDENTIALS: refresh or pause); or `split`: halve the batch until the poison is alone. A call without
-    events answers with facts, or with trouble, or with `outcomes` for nobody and no facts: the next plan decides."""
+    seconds; CREDENTIALS: refresh or pause); or `split`: halve the batch until the poison is alone; or only `facts` that
+    change the next plan (an id that is none any more), which takes the call's events up again. A call without events
+    answers with facts, or with trouble, or with `outcomes` for nobody and no facts: the next plan decides."""
 
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()

@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from forwarder.destinations.base import Destination
+from forwarder.destinations.engagelab import EngageLab
+from forwarder.destinations.expertsender import ExpertSender
 from forwarder.destinations.footprints import Footprints
 from forwarder.destinations.netcore import Netcore
+from forwarder.destinations.ray import Ray
 from forwarder.settings import ForwarderRoot
 
 AppKeys = Mapping[str, str]  # the value to send upstream, by the name of the key
@@ -13,6 +16,9 @@ AppKeys = Mapping[str, str]  # the value to send upstream, by the name of the ke
 KINDS: Final[Mapping[str, Callable[[str, Any, AppKeys], Destination]]] = {
     "footprints": lambda name, settings, keys: Footprints(name, settings, {**keys, **settings.upstream_appkeys}),
     "netcore": lambda name, settings, _keys: Netcore(name, settings),
+    "ray": lambda name, settings, _keys: Ray(name, settings),
+    "expertsender": lambda name, settings, _keys: ExpertSender(name, settings),
+    "engagelab": lambda name, settings, _keys: EngageLab(name, settings),
 }
 
 

@@ -1,12 +1,15 @@
-"""An event's activity_params, by kind (contracts.md, section 3). Nulls and empties are taken out afterwards."""
+"""What an event tells, as named fields, by kind (contracts.md, section 3). Nulls and empties are taken out afterwards."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from forwarder.destinations.values import number, table, text, texts
+from eventlog.event import Event
+from forwarder.destinations.kinds import ActivityKind
+from forwarder.destinations.values import clean, number, table, text, texts
 
 Params = Mapping[str, Any]
 Data = Mapping[str, Any]
+FieldType = Literal["text", "number", "time", "texts", "items"]  # `items`: a list of objects
 
 _AGREEMENTS: Final = {
     "agreeTandc": "terms",
@@ -124,3 +127,45 @@ PARAMS: Final[Mapping[str, Callable[[Data, str | None], Params]]] = {
     "sensors": _sensors,
     "geo": _geo,
 }
+
+# Every field that a mapping can name. Of every kind: what tells events and visitors apart.
+FIELDS_OF_ALL: Final[Mapping[str, FieldType]] = {"event_id": "text", "visitor_id": "text", "surface": "text"}
+FIELDS: Final[Mapping[ActivityKind, Mapping[str, FieldType]]] = {
+    "visit": {
+        **dict.fromkeys(("brands", "tenants", "interests"), "texts"),
+        **dict.fromkeys(("page_url", "page_title", "referrer"), "text"),
+        **dict.fromkeys(("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"), "text"),
+    },
+    "sale": {
+        "total_amount": "number",
+        "currency": "text",
+        "total_item_qty": "number",
+        "tenants": "texts",
+        "items": "items",
+    },
+    "contact": {"appointment_date": "time", "sender_type": "text"},
+    "feedback": {"rating": "number"},
+    "engagement": {"description": "text"},
+    "profiling": {"percent_completed": "number"},
+    "register": {"tags": "texts", "location_id": "text", "offer_id": "text", "consents": "texts"},
+    "init": {},
+    "ad": {
+        "request_type": "text",
+        "ad_id": "text",
+        "campaign_id": "text",
+        "scroll_view_percentage": "number",
+        "screen_on_time": "number",
+    },
+    "sensors": {"rssi": "number", "beacon_count": "number", "store": "text"},
+    "geo": {"lat": "number", "lon": "number"},
+}
+
+
+def fields_told(event: Event, kind: ActivityKind, currency: str | None) -> dict[str, Any]:
+    """The fields of FIELDS that `event` has a value for, and those of every kind."""
+    found = {**PARAMS[kind](event.data, currency)}
+    if kind == "sale":
+        found["tenants"] = list(dict.fromkeys(item["tenant"] for item in found.get("items", ())))
+    ours = {"event_id": event.id, "visitor_id": event.subject, "surface": event.surface}
+    told = {name: found[name] for name in FIELDS[kind] if name in found}
+    return {**(clean(told) or {}), **(clean(ours) or {})}

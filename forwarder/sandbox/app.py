@@ -13,19 +13,30 @@ from base.ids import IdSource
 from forwarder.sandbox.calls import Calls
 from forwarder.sandbox.control import control_routes
 from forwarder.sandbox.delivery import Caller, deliver
+from forwarder.sandbox.engagelab import EngageLab
+from forwarder.sandbox.expertsender import ExpertSender
 from forwarder.sandbox.faults import Fault, Faults
-from forwarder.sandbox.footprints import YEAR, Footprints
+from forwarder.sandbox.footprints import Footprints
 from forwarder.sandbox.netcore import Netcore
+from forwarder.sandbox.ray import Ray
+from forwarder.sandbox.tokens import YEAR
 from forwarder.sandbox.vendor import Answer, Incoming, Vendor, decoded
 
-VENDORS: Final = ("footprints", "netcore")
+VENDORS: Final = ("footprints", "netcore", "ray", "expertsender", "engagelab")
 _BODY_LIMIT: Final = 64 * 1024 * 1024  # bytes
 
 
 def build_sandbox(calls: Calls, clock: Clock, ids: IdSource, token_seconds: int = YEAR) -> Starlette:
-    """`calls` is open, and stays so for as long as the app serves. `token_seconds`: how long Footprints' tokens hold."""
+    """`calls` is open, and stays so for as long as the app serves. `token_seconds`: how long tokens hold; RAY's at
+    most an hour."""
     faults = Faults(clock, VENDORS)
-    vendors: tuple[Vendor, ...] = (Footprints(ids, token_seconds), Netcore())
+    vendors: tuple[Vendor, ...] = (
+        Footprints(ids, token_seconds),
+        Netcore(),
+        Ray(ids, token_seconds),
+        ExpertSender(),
+        EngageLab(),
+    )
     doors = [Mount(f"/{vendor.name}", app=_Door(vendor, calls, faults, clock)) for vendor in vendors]
     return Starlette(routes=[*doors, *control_routes(calls, faults)])
 

@@ -4,9 +4,7 @@ Takes every app key but `refused`. Where the page shows no error shape, refusals
 in a 400 for a send that lacks something, in a 200 for a mobile init that names nobody.
 """
 
-import base64
 import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -15,12 +13,12 @@ from zoneinfo import available_timezones
 import orjson
 
 from base.ids import IdSource
+from forwarder.sandbox.tokens import YEAR, Tokens, basic
 from forwarder.sandbox.vendor import Answer, Incoming, as_json
 
 KEY: Final = "sandbox-key"
 SECRET: Final = "sandbox-secret"  # noqa: S105 - the sandbox's own, printed in its docs
 REFUSED_APPKEY: Final = "refused"
-YEAR: Final = 31_535_999  # seconds: the page's `expires_in`
 
 _GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "client_credentials": (),
@@ -40,7 +38,7 @@ class Footprints:
 
     def __init__(self, ids: IdSource, token_seconds: int = YEAR) -> None:
         self._ids = ids
-        self._token_seconds = token_seconds
+        self._tokens = Tokens(ids, SECRET, token_seconds)
         geo, sensors = self._tracked(_geo_fault), self._tracked(_sensors_fault)
         self._routes: dict[str, dict[str, Handler]] = {
             "/jsapi/init": {"POST": self._web_init},
@@ -97,8 +95,7 @@ class Footprints:
         return handle
 
     def _token(self, call: Incoming, now: float) -> Answer:
-        expected = "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
-        if call.headers.get("authorization") != expected:
+        if call.headers.get("authorization") != basic(KEY, SECRET):
             return _no(401, "Invalid client credentials")
         wanted = _GRANTS.get(_text(call.body, "grant_type"))
         if wanted is None:
@@ -106,28 +103,23 @@ class Footprints:
         if missing := [name for name in wanted if not _text(call.body, name)]:
             return _no(400, f"{', '.join(missing)} is required")
         answer = {
-            "access_token": self._signed_token(now),
+            "access_token": self._tokens.issue(now),
             "token_type": "bearer",
-            "expires_in": self._token_seconds,
+            "expires_in": self._tokens.seconds,
             "refresh_token": self._ids.random(32).hex(),
             "scope": ["app_scope", "hostess_scope"],
         }
         return as_json(200, answer)
 
-    def _signed_token(self, now: float) -> str:
-        """Says itself when it ends, so that one given before a restart is still good after it."""
-        stem = f"{int(now) + self._token_seconds:010x}{self._ids.random(8).hex()}"
-        return stem + _signature(stem)
-
     def _lead(self, call: Incoming, now: float) -> Answer:
-        if not _valid_token(call.query.get("access_token", ""), now):
+        if not self._tokens.holds(call.query.get("access_token", ""), now):
             return _no(401, "Invalid access token")
         if wrong := _lead_fault(call.body):
             return _no(400, wrong)
         return as_json(200, {"_id": self._ids.random(12).hex()}, events=1)
 
     def _erase(self, call: Incoming, now: float) -> Answer:
-        if not _valid_token(call.query.get("access_token", ""), now):
+        if not self._tokens.holds(call.query.get("access_token", ""), now):
             return _no(401, "Invalid access token")
         return as_json(200, {"status": "success"}) if _text(call.body, "userExternalId") else _no(404, "No such client")
 
@@ -196,12 +188,3 @@ def _is_date(text: str, pattern: str) -> bool:
 def _derived(kind: str, value: str) -> str:
     """The same person gets the same id again, also from a sandbox that was started anew."""
     return hashlib.sha256(f"{kind}:{value.lower()}".encode()).hexdigest()
-
-
-def _signature(stem: str) -> str:
-    return hmac.new(SECRET.encode(), stem.encode(), "sha256").hexdigest()[:36]
-
-
-def _valid_token(token: str, now: float) -> bool:
-    stem, signature = token[:26], token[26:]
-    return hmac.compare_digest(signature, _signature(stem)) and int(stem[:10], 16) > now

@@ -19,10 +19,11 @@ from forwarder.destinations.base import (
     visitor_key,
 )
 from forwarder.destinations.footprints import visitor
-from forwarder.destinations.footprints.leads import Leads, is_failure, lead_verdict, token_verdict
+from forwarder.destinations.footprints.leads import Leads, is_failure, lead_verdict
 from forwarder.destinations.footprints.requests import Requests
 from forwarder.destinations.footprints.settings import FootprintsSettings
 from forwarder.destinations.replies import answered, json_object, said, unreadable
+from forwarder.destinations.tokens import token_verdict
 from forwarder.destinations.values import happened
 from forwarder.errors import TransportError
 from forwarder.transport import Reply

@@ -3,7 +3,6 @@
 Files stay in the event: the page has no field for them.
 """
 
-import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +10,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from base.forms import encode_form
-from base.reasons import Dead, Filter, Trouble
+from base.reasons import Dead, Filter
 from eventlog.event import Event
 from forwarder.destinations.base import (
     Call,
@@ -26,17 +25,15 @@ from forwarder.destinations.base import (
 )
 from forwarder.destinations.footprints.settings import FootprintsSettings
 from forwarder.destinations.replies import answered, json_object, said, unreadable
+from forwarder.destinations.tokens import FORM, TOKEN, basic, known_token, token_refused
 from forwarder.destinations.values import clean, happened, table, text, utc
 from forwarder.errors import TransportError
 from forwarder.transport import Reply, Request
 
-TOKEN: Final = "token"  # noqa: S105 - the fact's name
-_FORM: Final = "application/x-www-form-urlencoded"
 _DATE: Final = "%Y-%m-%d %H:%M:%S"
 _BOOLEANS: Final = frozenset({"hasKids", "agreeTandc", "agreePrivacy", "agreedTargetedMessages", "isAdult", "agreed"})
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 _LONGEST_WORD: Final = 8192  # a text without a space that is longer is a file in base64
-_SHORTEST_LIFE: Final = 60.0  # seconds: when a token's answer doesn't say
 
 
 class Leads:
@@ -49,19 +46,18 @@ class Leads:
         kept = facts.get(f"{visitor_key(event)}/lead")
         if kept is not None and kept["event"] == event.id and not event.replayed:
             return delivered()  # its answer came, and the process was killed before it could say so
-        token = facts.get(TOKEN)
-        if token is None or token["expires"] <= now:
+        token = known_token(facts, now)
+        if not token:
             return self._token_call(
                 self._settings.key.get_secret_value(), self._settings.secret.get_secret_value(), now
             )
-        url = f"{self._settings.base_url}/api/lead?access_token={quote(token['access_token'], safe='')}"
-        headers = {"Content-Type": _FORM, "X-Event-Id": event.id}
+        url = f"{self._settings.base_url}/api/lead?access_token={quote(token, safe='')}"
+        headers = {"Content-Type": FORM, "X-Event-Id": event.id}
         form = lead_fields(event, now)
         return Call("lead", Request("POST", url, headers, encode_form(form)), (event,))
 
     def _token_call(self, key: str, secret: str, now: float) -> Call:
-        credentials = base64.b64encode(f"{key}:{secret}".encode()).decode()
-        headers = {"Content-Type": _FORM, "Authorization": f"Basic {credentials}"}
+        headers = {"Content-Type": FORM, "Authorization": basic(key, secret)}
         body = encode_form({"grant_type": self._settings.grant_type, **self._grant()})
         request = Request("POST", f"{self._settings.base_url}/api/token", headers, body)
         return Call("token", request, shared=TOKEN, memo={"now": now})
@@ -74,28 +70,10 @@ class Leads:
         return {}
 
 
-def token_verdict(call: Call, reply: Reply | TransportError) -> Verdict:
-    """A refused token is a matter of the settings, whatever its status: never an event's fault."""
-    found = answered(reply)
-    if isinstance(found, Verdict):
-        return found
-    if found.status >= 400:
-        return Verdict(trouble=Trouble.CREDENTIALS, detail=said(found))
-    answer = json_object(found) or {}
-    token = text(answer.get("access_token"))
-    if not token:
-        return unreadable(found)
-    life = answer.get("expires_in")
-    seconds = float(life) if isinstance(life, int | float) and life > 0 else _SHORTEST_LIFE
-    value = {"access_token": token, "expires": call.memo["now"] + 0.9 * seconds}
-    return Verdict(facts=(Fact(TOKEN, value, secret=True),))
-
-
 def lead_verdict(call: Call, reply: Reply | TransportError) -> Verdict:
     found = answered(reply)
     if isinstance(found, Verdict):
-        stale = (Fact(TOKEN, None, secret=True),) if found.trouble is Trouble.CREDENTIALS else ()
-        return Verdict(trouble=found.trouble, facts=stale, detail=found.detail)
+        return token_refused(found)
     (event,) = call.events
     answer = json_object(found)
     if found.status >= 400 or (answer is not None and is_failure(answer)):

@@ -36,7 +36,7 @@ def test_documented_examples_are_good(kind: str, example: str) -> None:
 def test_every_setting_stands_in_an_example(kind: str) -> None:
     full = max((example for each in EXAMPLES if each.values[0] == kind for example in [str(each.values[1])]), key=len)
     chosen = built(tomllib.loads(full)).destinations[kind]
-    undocumented = {"netcore": {"base_url"}, "footprints": {"pin"}}[kind]
+    undocumented = {"netcore": {"base_url"}, "footprints": {"pin"}}.get(kind, set())
     assert type(chosen).model_fields.keys() - chosen.model_fields_set == undocumented
 
 
@@ -66,13 +66,25 @@ def test_our_key_goes_upstream_unless_another_is_set() -> None:
 
 FOOTPRINTS = {"kind": "footprints", "base_url": "shop.example"}
 NETCORE = {"kind": "netcore", "region": "eu", "api_key": "k", "web_asset_id": "w"}
+CLIENT = {"client_id": "c", "client_secret": "s", "username": "u", "password": "p"}
+RAY = {"kind": "ray", **CLIENT, "store_id": 1, "events": {"sale": {"type": "A", "sub_type": "B"}}}
+EXPERTSENDER = {"kind": "expertsender", "api_key": "k", "events": {"sale": {"id": 1}}}
+ENGAGELAB = {"kind": "engagelab", "base_url": "x.example", "api_key": "k", "api_secret": "s"}
+
+
+def sale(**more: Any) -> dict[str, Any]:
+    return {"events": {"sale": {"type": "A", "sub_type": "B", **more}}}
+
+
+def numbered(**more: Any) -> dict[str, Any]:
+    return {"events": {"sale": {"id": 1, **more}}}
 
 
 @pytest.mark.parametrize(
     ("destination", "fault"),
     [
         ({}, "destinations.x.kind: is required"),
-        ({"kind": "zapier"}, "destinations.x.kind = 'zapier': expected one of 'footprints', 'netcore'"),
+        ({"kind": "zapier"}, "destinations.x.kind = 'zapier': expected one of 'footprints', 'netcore', 'ray', "),
         ({"kind": "footprints"}, "destinations.x.base_url: is required"),
         (
             {**FOOTPRINTS, "base_url": "http://shop.example"},
@@ -89,12 +101,37 @@ NETCORE = {"kind": "netcore", "region": "eu", "api_key": "k", "web_asset_id": "w
         ({**NETCORE, "activities": {"sale": " "}}, "sale is empty"),
         ({**NETCORE, "activities": {"sail": "Sail"}}, "destinations.x.activities"),
         ({**NETCORE, "start": "tomorrow"}, "destinations.x.start = 'tomorrow'"),
+        ({**RAY, "events": {}}, "the destination is on and delivers nothing"),
+        ({**RAY, **sale(type="")}, "destinations.x.events.sale.type = ''"),
+        ({**RAY, **sale(fields={"a": "totl"})}, 'events.sale.fields: a = "totl" is no field of sale; there are total_'),
+        ({**RAY, **sale(fields={" ": "tenants"})}, "events.sale: a field has no name"),
+        ({**RAY, **sale(constants={"a": ""})}, "destinations.x.events.sale.constants.a"),
+        ({**RAY, "countries": {"Romania": "Rou"}}, "two capital letters for each: Rou"),
+        ({**EXPERTSENDER, "events": {}}, "the destination is on and delivers nothing"),
+        ({**EXPERTSENDER, "events": {"sale": {"id": 2**31}}}, "destinations.x.events.sale.id = 2147483648"),
+        ({**EXPERTSENDER, "events": {"sold": {"id": 1}}}, "destinations.x.events"),
+        ({**EXPERTSENDER, **numbered(segments=[0])}, "destinations.x.events.sale.segments.0 = 0"),
+        ({**EXPERTSENDER, **numbered(fields={"A": {"field": "rating"}})}, 'A = "rating" is no field of sale'),
+        (
+            {**EXPERTSENDER, **numbered(fields={"A": {"field": "tenants", "type": "Money"}})},
+            "A: tenants is no Money; it can be String, Text",
+        ),
+        ({**EXPERTSENDER, "identify_by": []}, "destinations.x.identify_by"),
+        ({**ENGAGELAB, "base_url": "http://x.example"}, "expected https"),
+        ({**ENGAGELAB, "events": {"sale": {"name": "Sale"}}}, "events.sale: 'Sale' is no name there"),
+        ({**ENGAGELAB, "events": {"sale": {"constants": {"a-b": 1}}}}, "events.sale: 'a-b' is no name there"),
+        ({**ENGAGELAB, "events": {"geo": {"fields": {"a": "tenants"}}}}, 'a = "tenants" is no field of geo'),
     ],
 )
 def test_a_fault_is_told_where_it_stands(destination: dict[str, Any], fault: str) -> None:
     with pytest.raises(SettingsError) as caught:
         built({"destinations": {"x": destination}})
     assert [told for told in caught.value.faults if fault in told] != []
+
+
+def test_what_is_off_may_wait_for_its_mapping() -> None:
+    off = {"a": {**RAY, "events": {}, "enabled": False}, "b": {**EXPERTSENDER, "events": {}, "enabled": False}}
+    assert build_destinations(built({"destinations": off})) == []
 
 
 def test_a_name_that_no_topic_can_have() -> None:
