@@ -1,5 +1,6 @@
 """The whole engine over a log in memory: nothing lost, order kept, what is refused or parked is told."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +8,37 @@ import orjson
 import pytest
 
 from base.clock import rfc3339
+from eventlog.event import Event
 from eventlog.log import Record
 from forwarder.dead_letters import DESTINATION_HEADER, DeadLetter
+from forwarder.destinations.base import Call, Facts, Plan
 from forwarder.settings import ForwarderSettings
 from forwarder.transport import Reply
-from tests.forwarder.stand import TOPICS, Batches, Chain, Upstream, World, in_order, make_event, numbered, sometimes
+from tests.forwarder.stand import (
+    TOPICS,
+    Batches,
+    Chain,
+    Upstream,
+    World,
+    in_order,
+    make_event,
+    numbered,
+    request,
+    sometimes,
+)
 
 pytestmark = pytest.mark.anyio
 
 
+class Singles(Batches):
+    """Plans a whole batch, and makes a call of each of its events."""
+
+    def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
+        return Plan(tuple(Call("activity", request("activity", [event]), (event,)) for event in events))
+
+
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("kind", [Chain, Batches])
+@pytest.mark.parametrize("kind", [Chain, Batches, Singles])
 async def test_random_troubles_lose_nothing_and_keep_each_visitors_order(
     tmp_path: Path, kind: type[Chain] | type[Batches], seed: int
 ) -> None:

@@ -13,14 +13,17 @@ from base.logs import quiet_logger
 from base.reasons import Trouble
 from base.settings import Section
 from eventlog.errors import LogUnavailable, RecordTooLarge
+from eventlog.log import Position, StoredRecord
 from eventlog.memory import MemoryLog
 from forwarder.breaker import PROBE_SECONDS, TRIP, Breaker
-from forwarder.destinations.base import Fact
+from forwarder.destinations.base import Fact, delivered
 from forwarder.durable import Durable
 from forwarder.facts import CACHED_OWNERS, FactStore
+from forwarder.ledger import Ledger
 from forwarder.retry import RetryPolicy, retry_after
 from forwarder.secrets import Cutter, secret_values
 from forwarder.store import Store
+from forwarder.work import Unit, Work
 from tests.forwarder.stand import TOPICS, Batches, Chain, Upstream, World, make_event, numbered
 
 pytestmark = pytest.mark.anyio
@@ -219,3 +222,39 @@ async def test_a_partition_that_is_lost_and_comes_back_loses_nothing(tmp_path: P
     assert set(upstream.ids()) == {event.id for event in issued}
     firsts = dict(reversed([(event_id, subject) for event_id, subject in upstream.received]))
     assert set(firsts) == set(upstream.ids())
+
+
+async def test_nothing_is_under_way_while_a_partition_is_restored(tmp_path: Path) -> None:
+    upstream = Upstream(pauses=lambda: 5)
+    world = World(tmp_path, Chain(), upstream)
+    await world.append(*numbered(100, 50))
+    async with world.running() as delivery:
+        while len(upstream.flying) < 3:
+            await asyncio.sleep(0)
+        async with delivery.watch.engine.quiet():
+            called = len(upstream.calls)
+            assert (delivery.watch.engine.in_flight, upstream.flying) == (0, [])
+            await asyncio.sleep(0.05)
+            assert len(upstream.calls) == called < 100
+        await world.until_committed()
+    assert len(upstream.ids()) == 100
+
+
+async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Path) -> None:
+    log = MemoryLog()
+    clock = ManualClock()
+    ledger = Ledger(
+        "x", "receipts", Durable(await log.open_writer(), POLICY, clock, SeededIds(), quiet_logger()), clock
+    )
+    record = StoredRecord(Position("events", 0, 4), b"v1", b"{}", 0.0)
+    work = Work(make_event(1, "v1"), 0, 4, 2, 0.0)
+    ledger.assign(0, 4)
+    ledger.take(0, [record], [work], 5)
+    assert (ledger.waiting, ledger.waiting_bytes, ledger.ends()) == (1, 2, {0: 4})
+    ledger.revoke(0)
+    assert (work.live, ledger.waiting, ledger.waiting_bytes, ledger.ends()) == (False, 0, 0, {})
+    ledger.assign(0, 4)
+    await ledger.settle(work, delivered())
+    assert await ledger.committable() == {}
+    assert "receipts" not in log.topics
+    assert not Unit.of([work]).current()

@@ -120,10 +120,11 @@ async def test_what_keeps_failing_while_others_pass_is_parked_with_all_behind_it
     await world.append(*(make_event(number, f"a{number}") for number in range(5)), *mine)
     number = 100
     async with world.running() as delivery:
-        while delivery.watch.parking.count() < 3:
-            await world.append(make_event(number, f"b{number}"))
-            number += 1
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            while delivery.watch.parking.count() < 3:
+                await world.append(make_event(number, f"b{number}"))
+                number += 1
+                await asyncio.sleep(0.01)
         await world.until_committed()  # although one event still fails
         assert upstream.of("poor") == []
         await world.append(make_event(99, "poor"))  # comes later, waits behind

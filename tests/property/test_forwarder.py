@@ -7,7 +7,8 @@ from collections import deque
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as chosen
 from hypothesis import strategies as st
 
 from forwarder.batching import LANE_EVENTS, Batcher, Lanes, Queue
@@ -18,9 +19,12 @@ from forwarder.settings import ForwarderSettings
 from forwarder.work import Unit, Work
 from tests.forwarder.stand import Batches, Chain, Upstream, World, in_order, make_event, numbered, sometimes
 
+unhurried = chosen(deadline=None)  # the machine may be busy
+
 POLICY = BatchPolicy(events=5, bytes=1000, age=10.0)
 
 
+@unhurried
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=20), st.randoms(use_true_random=False))
 def test_offsets_never_pass_what_is_not_settled(takes: list[tuple[int, int]], dice: random.Random) -> None:
     """Model: the set of open offsets, and the end of what was taken."""
@@ -53,6 +57,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("kind", ["lanes", "batches"])
+@unhurried
 @given(STEPS)
 def test_no_visitor_is_in_two_units_and_all_leave_in_order(kind: str, steps: list[tuple[str, int, int]]) -> None:
     queue: Queue = Lanes() if kind == "lanes" else Batcher(POLICY)
@@ -99,6 +104,7 @@ def check_limits(kind: str, unit: list[Work], now: float) -> None:
         assert size <= POLICY.bytes or len(unit) == 1
 
 
+@unhurried
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=30), st.data())
 def test_halving_loses_nothing_and_keeps_order_and_copies_together(ids: list[int], data: st.DataObject) -> None:
     works = [work(number, number % 3, 1, 0.0) for number in ids]
@@ -112,6 +118,7 @@ def test_halving_loses_nothing_and_keeps_order_and_copies_together(ids: list[int
         assert all(where[one.event.id] == number for number, part in enumerate(unit.parts) for one in part)
 
 
+@unhurried
 @given(st.integers(1, 10_000), st.binary(min_size=4, max_size=4), st.one_of(st.none(), st.floats(0, 1e9)))
 def test_a_retry_waits_within_its_ceiling_or_as_long_as_it_was_asked_to(
     attempt: int, entropy: bytes, after: float | None
@@ -120,13 +127,14 @@ def test_a_retry_waits_within_its_ceiling_or_as_long_as_it_was_asked_to(
     assert min(after or 0.0, LONGEST_OBEYED) <= delay <= max(min(30.0, 0.5 * 2.0 ** min(attempt, 40)), after or 0.0)
 
 
+@unhurried
 @given(st.text(max_size=40))
 def test_retry_after_never_raises(value: str) -> None:
     after = retry_after({"retry-after": value}, 1_800_000_000.0)
     assert after is None or after >= 0
 
 
-@settings(max_examples=25, deadline=None)
+@chosen(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     batched=st.booleans(),
