@@ -150,7 +150,23 @@ def _engine(target: Target, transport: Transport, kept: _Kept, around: Surroundi
         metrics=around.metrics,
         log=around.log,
     )
-    rounds = Rounds(
+    return Engine(
+        queue=build_queue(destination.batch),
+        rounds=_rounds(destination, calls, settlement, kept, around),
+        breaker=kept.breaker,
+        facts=kept.facts,
+        parking=kept.parking,
+        settlement=settlement,
+        ledger=kept.ledger,
+        concurrency=options.concurrency,
+        clock=around.clock,
+    )
+
+
+def _rounds(
+    destination: Destination, calls: Calls, settlement: Settlement, kept: _Kept, around: Surroundings
+) -> Rounds:
+    return Rounds(
         destination=destination,
         calls=calls,
         facts=kept.facts,
@@ -160,17 +176,6 @@ def _engine(target: Target, transport: Transport, kept: _Kept, around: Surroundi
         clock=around.clock,
         ids=around.ids,
         log=around.log,
-    )
-    return Engine(
-        queue=build_queue(destination.batch),
-        rounds=rounds,
-        breaker=kept.breaker,
-        facts=kept.facts,
-        parking=kept.parking,
-        settlement=settlement,
-        ledger=kept.ledger,
-        concurrency=options.concurrency,
-        clock=around.clock,
     )
 
 
