@@ -144,7 +144,9 @@ class Supervisor:
     async def _ended(self, running: _Running, seconds: float) -> int:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.1, seconds)):
-                return abs(await running.process.wait())
+                code = await running.process.wait()
+            before_it_served = code == -signal.SIGTERM and not running.ready.done()
+            return 0 if before_it_served else abs(code)
         self._logger.error("child.killed", child=running.child.name, after=round(seconds, 1))
         _signal(running.process, signal.SIGKILL)
         await running.process.wait()

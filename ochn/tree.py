@@ -25,6 +25,7 @@ from ochn.supervisor import Child, Supervisor
 
 CHILD = "ochn.child"
 END_SECONDS = 9.0  # from the signal to the last child's end
+LAST_SECONDS = 1.0  # of them, for a child to close what it has open once it has drained
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +124,27 @@ async def _tick_until(ending: asyncio.Event, tick: Callable[[], None] | None) ->
 
 def _children(tree: Tree, door: socket.socket | None) -> Sequence[Child]:
     """Ending order follows the data: first nothing comes in, then what is in flight goes out."""
-    children = []
+    children, drains = [], _drains(tree)
     if door is not None:
         workers = range(tree.settings.collector.workers)
         fd = door.fileno()
-        children += [Child(f"collector-{n}", CHILD, 0, ("collector", str(n), str(fd)), fds=(fd,)) for n in workers]
+        children += [Child(f"collector-{n}", CHILD, 0, ("collector", str(n), str(fd)), (fd,), drains) for n in workers]
     if "forwarder" in tree.roles:
-        children.append(Child("forwarder", CHILD, 1, ("forwarder", "0")))
+        children.append(Child("forwarder", CHILD, 1, ("forwarder", "0"), environ=drains))
     if "sandbox" in tree.roles:
         children.append(Child("sandbox", CHILD, 2, ("sandbox", "0")))
     return children
+
+
+def _drains(tree: Tree) -> dict[str, str]:
+    """They end one after the other: each may drain for as long as leaves the later ones their share."""
+    wanted = {
+        "collector": tree.settings.collector.drain_seconds,
+        "forwarder": tree.settings.forwarder.drain_seconds,
+    }
+    draining = [role for role in tree.roles if role in wanted]
+    share = (END_SECONDS - LAST_SECONDS * len(tree.roles)) / max(1, len(draining))
+    return {f"OCHN_{role.upper()}__DRAIN_SECONDS": str(min(share, wanted[role])) for role in draining}
 
 
 def _announce(tree: Tree, door: socket.socket | None, admin: socket.socket) -> None:

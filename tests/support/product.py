@@ -29,6 +29,12 @@ class Process:
         self._popen: subprocess.Popen[str] | None = None
 
     def start(self) -> Self:
+        self.launch()
+        self.wait_for("ready", START_DEADLINE)
+        return self
+
+    def launch(self) -> None:
+        """Starts without waiting."""
         self._popen = subprocess.Popen(
             self._arguments,
             stdin=subprocess.DEVNULL,
@@ -39,8 +45,6 @@ class Process:
             env=self._environ,
         )
         threading.Thread(target=self._read, args=(self._popen,), daemon=True).start()
-        self.wait_for("ready", START_DEADLINE)
-        return self
 
     def _read(self, popen: subprocess.Popen[str]) -> None:
         assert popen.stdout is not None
