@@ -81,7 +81,7 @@ def test_what_it_refers_to_is_there(compose: Any) -> None:
 def test_its_environment_is_good_settings(compose: Any, name: str) -> None:
     given = compose["services"][name]["environment"]
     environ = {name: re.sub(r"\$\{.*\}", "5" * 64, value) for name, value in given.items() if name != "OCHN_CONFIG"}
-    settings = load(Settings, environ | image_environment())
+    settings = load(Settings, environ | image_environment(), ROOT / "ochn.example.toml")
     assert (settings.log.kind, settings.log.kafka.bootstrap) == ("kafka", "kafka:9092")
     assert (settings.collector.host, settings.collector.port) == ("0.0.0.0", 8080)
     assert str(settings.data_dir) == "/data"

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "chromium": "chromium",
     "mkfs.ext4": "e2fsprogs",
-    "java": "openjdk-17-jre-headless",
+    "java": "default-jre-headless",
     "mvn": "maven",
     "strace": "strace",
     "wrk": "wrk",
