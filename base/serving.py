@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from base.errors import StartError
 
 BACKLOG: Final = 2048
+HttpProtocol = Callable[..., asyncio.Protocol]  # called as uvicorn calls its own
 KEEP_ALIVE_SECONDS: Final = 75  # past the 60 s after which load balancers drop an idle connection themselves
 
 
@@ -39,12 +40,19 @@ def url_of(host: str, port: int) -> str:
 
 
 class Server(uvicorn.Server):
-    """`drain_seconds`: how long those who have asked are still answered. `ready` is called once it serves."""
+    """`drain_seconds`: how long those who have asked are still answered. `ready` is called once it serves. `http`: who
+    speaks HTTP, in place of uvicorn's own."""
 
-    def __init__(self, app: ASGIApp, drain_seconds: float, ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        drain_seconds: float,
+        ready: Callable[[], None] = lambda: None,
+        http: HttpProtocol | None = None,
+    ) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=http or "httptools",  # type: ignore[arg-type]  # a class is only ever called
             ws="none",
             lifespan="off",
             access_log=False,

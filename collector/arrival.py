@@ -1,4 +1,4 @@
-"""A request and its answer, whatever door they came through: ASGI today, our own protocol beside it."""
+"""A request and its answer, whatever way they came: the fast lane, or ASGI."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

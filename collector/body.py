@@ -19,10 +19,8 @@ class Incoming:
         self._receive = receive
         self.ended = False
 
-    async def read(self, declared: str | None, limit: int) -> bytes:
-        """`declared` is Content-Length as it came. BodyTooLarge as soon as that or the count passes `limit` bytes."""
-        if declared is not None and (not declared.isdecimal() or int(declared[:20]) > limit):
-            raise BodyTooLarge(f"{declared[:20]} bytes were announced")
+    async def read(self, limit: int) -> bytes:
+        """BodyTooLarge as soon as the count passes `limit` bytes."""
         pieces, size = [], 0
         while not self.ended:
             pieces.append(await self._next())

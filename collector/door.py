@@ -1,21 +1,22 @@
-"""ASGI in, ASGI out: a request becomes an Arrival, what the intake answers becomes a response."""
+"""What a request meets, whichever way it came in: its limits, the intake, or a plain answer.
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+collector/asgi_door.py is the way of any ASGI server, collector/protocol/ the fast one; both give what this gives.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from starlette.types import Receive, Scope, Send
+import orjson
 
 from base.clock import Clock
 from base.ids import IdSource
 from base.metrics import CollectorMetrics
 from base.reasons import Refusal
-from collector.arrival import Arrival, Reply, Respond
-from collector.body import Incoming
+from collector.arrival import Arrival, HeaderList, Reply, Respond
 from collector.client import Proxies
 from collector.cors import preflight
-from collector.errors import BodyTooLarge, ClientGone
 from collector.keys import Keys
 from collector.routes import TRACKING_METHODS, TrackingRoute, body_limit, find_tracking, is_ad_serving
 from collector.settings import CollectorSettings
@@ -29,6 +30,7 @@ LIFTED: Final = frozenset(
         b"content-type",
         b"cookie",
         b"dnt",
+        b"expect",
         b"origin",
         b"sec-gpc",
         b"user-agent",
@@ -36,9 +38,12 @@ LIFTED: Final = frozenset(
         b"x-forwarded-proto",
     }
 )
+_NAMES: Final = {name: name.decode() for name in LIFTED}
 _ALLOW: Final = ("allow", ", ".join(TRACKING_METHODS))
-_EVERY: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-_JSON: Final = (b"content-type", b"application/json")
+_EVERY: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+_JSON: Final = ("content-type", "application/json")
+_CLOSE: Final = ("connection", "close")
+_FAILED: Final = "This is our fault, and logged. The event was not taken: send it again."
 
 
 class Takes(Protocol):
@@ -47,6 +52,22 @@ class Takes(Protocol):
     def take(self, arrival: Arrival, respond: Respond) -> None: ...
 
     def refuse(self, reason: Refusal, /) -> Reply: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request before its body. `peer` is the connection's other end; `began` is the monotonic clock's."""
+
+    method: str
+    path: str
+    query: str
+    peer: str
+    scheme: str
+    headers: dict[str, str]
+    route: TrackingRoute | None
+    limit: int  # of its body, in bytes
+    received: float
+    began: float
 
 
 class Door:
@@ -64,103 +85,95 @@ class Door:
     ) -> None:
         self._intake = intake
         self._keys = keys
-        self._limits = settings.limits
+        self.limits = settings.limits
         self._proxies = Proxies(settings.trusted_proxies)
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
+        self._logger = logging.getLogger(__name__)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = self._clock.monotonic()
-        route, incoming = find_tracking(scope["path"]), Incoming(receive)
+    def enter(self, method: str, path: str, query: str, headers: dict[str, str], *, peer: str, scheme: str) -> Head:
+        """At the end of the head; `headers` as `lift` gives them, `path` decoded and without the query."""
+        route = find_tracking(path)
+        limit = body_limit(route, self.limits)
+        received, began = self._clock.now(), self._clock.monotonic()
+        return Head(method, path, query, peer, scheme, headers, route, limit, received, began)
+
+    def take(self, head: Head, body: bytes, respond: Respond) -> None:
+        """The whole request; `respond` is called once, now or later, whatever goes wrong."""
         try:
-            reply = await self._reply(scope, incoming, route)
-        except ClientGone:
-            self._metrics.refused.labels(Refusal.CLIENT_GONE).inc()
-            return
-        except asyncio.CancelledError:
-            # The drain has run out. The event may yet become durable: told to come again it is a duplicate, not a loss.
-            reply, incoming.ended = self._closing(Refusal.DRAINING), True
-        name = "other" if route is None else route.name
-        self._metrics.requests.labels(name, str(reply.status)).inc()
-        self._metrics.answer_seconds.labels(name).observe(self._clock.monotonic() - began)
-        await write_reply(reply, send, incoming)
+            if head.route is None or head.method not in ("POST", "PUT"):
+                respond(self._untracked(head))
+            else:
+                self._intake.take(self._arrival(head, body), respond)
+        except Exception:
+            self._logger.exception("a request failed")
+            respond(Reply(500, orjson.dumps({"status": "error", "success": False, "message": _FAILED})))
 
-    async def _reply(self, scope: Scope, incoming: Incoming, route: TrackingRoute | None) -> Reply:
-        received = self._clock.now()
-        headers = _lift(scope)
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                body = await incoming.read(headers.get("content-length"), body_limit(route, self._limits))
-        except BodyTooLarge:
-            return self._closing(Refusal.TOO_LARGE)
-        except TimeoutError:
-            return self._closing(Refusal.SLOW_REQUEST)
-        if route is None or scope["method"] not in ("POST", "PUT"):
-            return self._untracked(scope, route, headers)
-        return await self._taken(self._arrival(scope, headers, body, received))
+    def refuse(self, reason: Refusal) -> Reply:
+        """Before the whole request has come: the connection ends with it."""
+        return replace(self._intake.refuse(reason), close=True)
 
-    def _arrival(self, scope: Scope, headers: dict[str, str], body: bytes, received: float) -> Arrival:
-        peer = scope["client"][0] if scope.get("client") else ""
+    def gone(self) -> None:
+        """The client left before its request was whole."""
+        self._metrics.refused.labels(Refusal.CLIENT_GONE).inc()
+
+    def answered(self, head: Head | None, status: int) -> None:
+        """`head` None: what came was no request."""
+        name = "other" if head is None or head.route is None else head.route.name
+        self._metrics.requests.labels(name, str(status)).inc()
+        if head is not None:
+            self._metrics.answer_seconds.labels(name).observe(self._clock.monotonic() - head.began)
+
+    def _arrival(self, head: Head, body: bytes) -> Arrival:
+        headers = head.headers
         return Arrival(
-            method=scope["method"],
-            path=scope["path"],
+            method=head.method,
+            path=head.path,
             headers=headers,
             body=body,
-            client=self._proxies.client(peer, headers.get("x-forwarded-for")),
-            received=received,
-            event_id=self._ids.event_id(received),
-            query=scope["query_string"].decode("latin-1"),
-            scheme=self._proxies.scheme(peer, scope["scheme"], headers.get("x-forwarded-proto")),
+            client=self._proxies.client(head.peer, headers.get("x-forwarded-for")),
+            received=head.received,
+            event_id=self._ids.event_id(head.received),
+            query=head.query,
+            scheme=self._proxies.scheme(head.peer, head.scheme, headers.get("x-forwarded-proto")),
         )
 
-    async def _taken(self, arrival: Arrival) -> Reply:
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-
-        def respond(reply: Reply) -> None:
-            if not answer.done():
-                answer.set_result(reply)
-
-        self._intake.take(arrival, respond)
-        return await answer
-
-    def _untracked(self, scope: Scope, route: TrackingRoute | None, headers: dict[str, str]) -> Reply:
-        ads = route is None and is_ad_serving(scope["path"])
-        if scope["method"] == "OPTIONS" and (route is not None or ads):
-            asked = headers.get("access-control-request-headers")
-            return Reply(204, headers=(_ALLOW, *preflight(headers.get("origin"), asked, self._keys().origins())))
+    def _untracked(self, head: Head) -> Reply:
+        ads = head.route is None and is_ad_serving(head.path)
+        if head.method == "OPTIONS" and (head.route is not None or ads):
+            asked = head.headers.get("access-control-request-headers")
+            allowed = preflight(head.headers.get("origin"), asked, self._keys().origins())
+            return Reply(204, headers=(_ALLOW, *allowed))
         if ads:
             return self._intake.refuse(Refusal.NOT_PASSED_THROUGH)
-        if route is None:
+        if head.route is None:
             return self._intake.refuse(Refusal.NOT_FOUND)
         refused = self._intake.refuse(Refusal.WRONG_METHOD)
         return replace(refused, headers=(*refused.headers, _ALLOW))
 
-    def _closing(self, reason: Refusal) -> Reply:
-        return replace(self._intake.refuse(reason), close=True)
 
-
-def _lift(scope: Scope) -> dict[str, str]:
+def lift(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Only what somebody reads; X-Forwarded-For may come in several headers, which are one list."""
     lifted: dict[str, str] = {}
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name in LIFTED:
             text = value.decode("latin-1")
             if name == b"x-forwarded-for" and "x-forwarded-for" in lifted:
                 text = f"{lifted['x-forwarded-for']},{text}"
-            lifted[name.decode("ascii")] = text
+            lifted[_NAMES[name]] = text
     return lifted
 
 
-async def write_reply(reply: Reply, send: Send, incoming: Incoming) -> None:
-    headers = [*_EVERY, *((name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers)]
+def announces_too_much(head: Head) -> bool:
+    """By Content-Length; what announces nothing is counted while it comes."""
+    declared = head.headers.get("content-length")
+    return declared is not None and (not declared.isdecimal() or int(declared[:20]) > head.limit)
+
+
+def headers_of(reply: Reply) -> HeaderList:
+    """All that the answer says of itself."""
+    headers = (*_EVERY, *reply.headers)
     if reply.status != 204:
-        headers += [_JSON, (b"content-length", b"%d" % len(reply.body))]
-    if reply.close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    lingers = reply.close and not incoming.ended
-    await send({"type": "http.response.body", "body": reply.body, "more_body": lingers})
-    if lingers:
-        await incoming.linger()
-        await send({"type": "http.response.body", "body": b""})
+        headers = (*headers, _JSON, ("content-length", str(len(reply.body))))
+    return (*headers, _CLOSE) if reply.close else headers

@@ -22,10 +22,13 @@ RETRY_AFTER: Final = ("retry-after", "2")
 
 STATUS: Final = {
     Refusal.UNREADABLE_BODY: 400,
+    Refusal.NOT_HTTP: 400,
     Refusal.UNKNOWN_KEY: 403,
     Refusal.NOT_FOUND: 404,
     Refusal.WRONG_METHOD: 405,
     Refusal.TOO_LARGE: 413,
+    Refusal.URL_TOO_LONG: 414,
+    Refusal.HEADERS_TOO_LARGE: 431,
     Refusal.UNSUPPORTED_MEDIA: 415,
     Refusal.SLOW_REQUEST: 408,
     Refusal.RATE: 429,
@@ -37,10 +40,13 @@ STATUS: Final = {
 }
 _WHAT_TO_DO: Final = {
     Refusal.UNREADABLE_BODY: "The body can't be read: send a form or a JSON object, as its Content-Type says.",
+    Refusal.NOT_HTTP: "This is no HTTP/1.1 request.",
     Refusal.UNKNOWN_KEY: "Send your app key as `appkey` in the body or as the header `appKey`.",
     Refusal.NOT_FOUND: "Nothing is served at this path: see the tracking calls under /jsapi and /mobileapi.",
     Refusal.WRONG_METHOD: "Send this call with POST or PUT.",
     Refusal.TOO_LARGE: "The request is too large: send less in one call.",
+    Refusal.URL_TOO_LONG: "The URL is too long: send what it says in the body.",
+    Refusal.HEADERS_TOO_LARGE: "The headers are too large, or too many: send fewer, and smaller cookies.",
     Refusal.UNSUPPORTED_MEDIA: "Send application/x-www-form-urlencoded, application/json or multipart/form-data.",
     Refusal.SLOW_REQUEST: "The request took too long to arrive: send it again.",
     Refusal.RATE: "Too many requests: wait as Retry-After says and send it again.",

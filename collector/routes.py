@@ -51,6 +51,11 @@ def find_tracking(path: str) -> TrackingRoute | None:
     return _TRACKING.get(path.removesuffix("/"))
 
 
+def tracking_paths() -> tuple[str, ...]:
+    """As clients write them: with and without a trailing slash."""
+    return tuple(f"{path}{slash}" for path in _TRACKING for slash in ("", "/"))
+
+
 def is_ad_serving(path: str) -> bool:
     """The official SDK sends these to the same base URL; the vendor answers them, we don't."""
     return path.removesuffix("/") in _AD_SERVING

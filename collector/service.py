@@ -19,11 +19,13 @@ from base.clock import SystemClock
 from base.ids import SystemIds
 from base.logs import Logger, build_logger
 from base.metrics import collector_metrics, log_metrics
-from base.serving import Server
+from base.serving import HttpProtocol, Server
 from collector.asgi import build_app
+from collector.asgi_door import AsgiDoor
 from collector.door import Door
 from collector.health import Health
 from collector.intake import build_intake
+from collector.protocol import build_protocol
 from collector.reload import KeyReload
 from collector.settings import CollectorRoot
 from collector.shim import DEFAULT_STATIC_DIR, Script, find_script
@@ -35,7 +37,10 @@ CLOSE_SECONDS: Final = 1.0  # for the log to settle what the drain has left
 
 @dataclass(frozen=True, slots=True)
 class Collector:
+    """`protocol` speaks HTTP for `app` in our own server; another server brings its own."""
+
     app: Starlette
+    protocol: HttpProtocol
     health: Health
     logger: Logger
     registry: CollectorRegistry
@@ -62,7 +67,8 @@ async def open_collector(
         )
         door = Door(intake, keys=keys.current, settings=settings.collector, clock=clock, ids=ids, metrics=metrics)
         health = Health(writer.state, draining)
-        yield Collector(_app(settings, door, health, logger), health, logger, registry)
+        protocol = build_protocol(door, fast_lane=settings.collector.fast_lane)
+        yield Collector(_app(settings, door, health, logger), protocol, health, logger, registry)
     finally:
         watching.cancel()
         await writer.close(CLOSE_SECONDS)
@@ -74,7 +80,7 @@ def _app(settings: CollectorRoot, door: Door, health: Health, logger: Logger) ->
     if source is None:
         logger.warning("script.missing", folder=str(static_dir), detail="set collector.static_dir to serve it")
     script = None if source is None else Script(source, settings.collector.script_max_age)
-    return build_app(door, health, script, _demo_dir(settings, static_dir))
+    return build_app(AsgiDoor(door), health, script, _demo_dir(settings, static_dir))
 
 
 def _demo_dir(settings: CollectorRoot, static_dir: Path) -> Path | None:
@@ -104,5 +110,6 @@ async def run_worker(
         if admin:
             default_port = beside(listening.getsockname()[1])
             await stack.enter_async_context(admin_beside(collector.admin(environ), settings.admin, default_port))
-        await Server(collector.app, settings.collector.drain_seconds, ready).serve_until(ending, listening)
+        server = Server(collector.app, settings.collector.drain_seconds, ready, collector.protocol)
+        await server.serve_until(ending, listening)
         collector.logger.info("drained")

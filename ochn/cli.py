@@ -54,6 +54,9 @@ Kafka = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Kafka's brokers, joined by commas. Implies --log kafka.")
 ]
 Workers = Annotated[int | None, typer.Option(help="Processes that share the port. Default: 1.")]
+NoFastLane = Annotated[
+    bool, typer.Option("--no-fast-lane", help="Tracking calls go through ASGI as well, behind the same limits.")
+]
 
 
 @app.command(epilog="Example: ochn dev --port 8081 --sandbox-port 8091 --data-dir /tmp/try")
@@ -69,9 +72,10 @@ def dev(
     config: Annotated[
         Path | None, typer.Option("--config", help="Your configuration in place of the built-in.")
     ] = None,
+    no_fast_lane: NoFastLane = False,
 ) -> None:
     """The whole product on this machine: collector, forwarder, sandbox of the vendors, demo shop."""
-    flags = Flags(config, host, port, admin_port, data_dir, log, kafka, workers)
+    flags = Flags(config, host, port, admin_port, data_dir, log, kafka, workers, no_fast_lane)
     raise typer.Exit(serve.dev(flags, sandbox_port))
 
 
@@ -85,9 +89,11 @@ def collector(
     kafka: Kafka = None,
     workers: Workers = None,
     admin_port: AdminPort = None,
+    no_fast_lane: NoFastLane = False,
 ) -> None:
     """Receive events and make them durable."""
-    raise typer.Exit(serve.collector(Flags(config, host, port, admin_port, data_dir, log, kafka, workers)))
+    flags = Flags(config, host, port, admin_port, data_dir, log, kafka, workers, no_fast_lane)
+    raise typer.Exit(serve.collector(flags))
 
 
 @app.command(epilog="Example: ochn forwarder --config ochn.toml")

@@ -32,6 +32,7 @@ class Flags:
     log: LogKind | None = None
     kafka: str | None = None
     workers: int | None = None
+    no_fast_lane: bool = False
 
     def overrides(self, section: str) -> dict[str, str]:
         """As environment variables, so that children read what the command was told. `section` owns host and port."""
@@ -43,6 +44,7 @@ class Flags:
             "OCHN_LOG__KIND": self.log or ("kafka" if self.kafka else None),
             "OCHN_LOG__KAFKA__BOOTSTRAP": self.kafka,
             "OCHN_COLLECTOR__WORKERS": self.workers,
+            "OCHN_COLLECTOR__FAST_LANE": "false" if self.no_fast_lane else None,
         }
         return {name: str(value) for name, value in told.items() if value is not None}
 

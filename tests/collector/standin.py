@@ -14,6 +14,9 @@ _STATUS = {
     Refusal.WRONG_METHOD: 405,
     Refusal.TOO_LARGE: 413,
     Refusal.SLOW_REQUEST: 408,
+    Refusal.URL_TOO_LONG: 414,
+    Refusal.HEADERS_TOO_LARGE: 431,
+    Refusal.NOT_HTTP: 400,
     Refusal.DRAINING: 503,
 }
 
@@ -40,3 +43,18 @@ class StandIn:
 
     def refuse(self, reason: Refusal) -> Reply:
         return Reply(_STATUS[reason], orjson.dumps({"status": "error", "success": False, "message": reason.value}))
+
+
+@dataclass
+class Patient(StandIn):
+    """Answers when the test says so, in whatever order; each answer is the body that came."""
+
+    responds: dict[bytes, Respond] = field(default_factory=dict)
+
+    def take(self, arrival: Arrival, respond: Respond) -> None:
+        self.arrivals.append(arrival)
+        self.responds[arrival.body] = respond
+
+    def answer(self, *bodies: bytes) -> None:
+        for body in bodies:
+            self.responds[body](Reply(200, body))

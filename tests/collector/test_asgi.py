@@ -9,8 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from collector.arrival import Reply
 from collector.asgi import build_app
+from collector.asgi_door import write_reply
 from collector.body import Incoming
-from collector.door import write_reply
 from collector.health import Health
 from collector.shim import Script, find_script, preferred_encoding
 from eventlog.log import LogState

@@ -3,41 +3,28 @@
 import asyncio
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from base.clock import SystemClock
-from base.ids import SystemIds
-from base.metrics import collector_metrics
 from base.serving import Server, listen
-from collector.door import Door
-from collector.keys import KeyRing
+from collector.asgi_door import AsgiDoor
 from collector.settings import CollectorSettings
+from tests.collector.opened import WAYS, Way, make_door, protocol_of
 from tests.collector.standin import StandIn
 from tests.collector.wire import SECONDS, Answer, connection, read_answer, request
 
 pytestmark = pytest.mark.anyio
 
-
 WHOLE = request("POST", "/jsapi/send", b"a=1")
 
 
-def door(intake: StandIn) -> Door:
-    return Door(
-        intake,
-        keys=lambda: KeyRing({}),
-        settings=CollectorSettings(),
-        clock=SystemClock(),
-        ids=SystemIds(),
-        metrics=collector_metrics(CollectorRegistry()),
-    )
-
-
-async def end_while_one_waits(intake: StandIn, raw: bytes, *, released: bool = False) -> Answer:
+async def end_while_one_waits(way: Way, intake: StandIn, raw: bytes, *, released: bool = False) -> Answer:
     """The answer to a request that waits when the end is asked for: for the log, or for the rest of its body."""
     ending, started = asyncio.Event(), asyncio.Event()
+    door = make_door(intake, settings=CollectorSettings())
     with listen("127.0.0.1", 0, "test") as listening:
         port = listening.getsockname()[1]
-        serving = asyncio.create_task(Server(door(intake), 1, started.set).serve_until(ending, listening))
+        serving = asyncio.create_task(
+            Server(AsgiDoor(door), 1, started.set, protocol_of(way, door)).serve_until(ending, listening)
+        )
         await started.wait()
         async with asyncio.timeout(SECONDS), connection(port) as (reader, writer):
             writer.write(raw)
@@ -62,21 +49,24 @@ async def refused(port: int) -> None:
             return
 
 
-async def test_what_becomes_durable_in_time_is_answered() -> None:
-    answer = await end_while_one_waits(StandIn(held=asyncio.Event()), WHOLE, released=True)
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_becomes_durable_in_time_is_answered(way: Way) -> None:
+    answer = await end_while_one_waits(way, StandIn(held=asyncio.Event()), WHOLE, released=True)
     assert (answer.status, answer.headers["connection"]) == (200, "close")
 
 
-async def test_what_does_not_is_told_to_come_again() -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_does_not_is_told_to_come_again(way: Way) -> None:
     intake = StandIn(held=asyncio.Event())
-    answer = await end_while_one_waits(intake, WHOLE)
+    answer = await end_while_one_waits(way, intake, WHOLE)
     assert (answer.status, answer.json()["message"]) == (503, "draining")
     assert intake.held is not None
     intake.held.set()
     await asyncio.gather(*intake.waiting)  # the log's late answer finds nobody, and harms nobody
 
 
-async def test_a_body_that_does_not_end_is_told_to_come_again() -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_body_that_does_not_end_is_told_to_come_again(way: Way) -> None:
     intake = StandIn()
-    answer = await end_while_one_waits(intake, request("POST", "/jsapi/send", b"a=1", content_length="9"))
+    answer = await end_while_one_waits(way, intake, request("POST", "/jsapi/send", b"a=1", content_length="9"))
     assert (answer.status, intake.arrivals) == (503, [])

@@ -26,8 +26,12 @@ def post(port: int, path: str, body: str, timeout: float = 30.0) -> tuple[int, d
         connection.close()
 
 
-def test_an_event_from_first_to_last(tmp_path: Path) -> None:
-    with running(tmp_path) as worker:
+BOTH_WAYS = pytest.mark.parametrize("fast_lane", ["true", "false"])
+
+
+@BOTH_WAYS
+def test_an_event_from_first_to_last(tmp_path: Path, fast_lane: str) -> None:
+    with running(tmp_path, OCHN_COLLECTOR__FAST_LANE=fast_lane) as worker:
         status, headers, body = post(worker.port, "/jsapi/init", "appkey=demo&email=ann@example.com")
         unknown = post(worker.port, "/jsapi/init", "appkey=nobody")
         ready = get_json(f"http://127.0.0.1:{worker.port}/health/ready")
@@ -101,10 +105,14 @@ def test_keys_are_reloaded_while_it_runs(tmp_path: Path) -> None:
     assert any("keys.reloaded" in line for line in worker.process.lines)
 
 
-def test_who_has_asked_before_the_end_is_answered(tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_who_has_asked_before_the_end_is_answered(tmp_path: Path, fast_lane: str) -> None:
     """A body still under way at SIGTERM is read, made durable and answered before the process goes, with exit code 0."""
     body = b"appkey=demo&email=ann@example.com"
-    with running(tmp_path) as worker, socket.create_connection(("127.0.0.1", worker.port), 30) as late:
+    with (
+        running(tmp_path, OCHN_COLLECTOR__FAST_LANE=fast_lane) as worker,
+        socket.create_connection(("127.0.0.1", worker.port), 30) as late,
+    ):
         late.sendall(b"POST /jsapi/init HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n")
         late.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body[:5]))
         time.sleep(0.3)

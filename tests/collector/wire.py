@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp
 
-from base.serving import Server, listen
+from base.serving import HttpProtocol, Server, listen
 
 SECONDS = 20.0
 
@@ -26,12 +26,12 @@ class Answer:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[int]:
-    """The port of a real server, as the collector runs it."""
+async def served(app: ASGIApp, http: HttpProtocol | None = None) -> AsyncIterator[int]:
+    """The port of a real server, as the collector runs it; with uvicorn's own protocol unless `http` is another."""
     ending, started = asyncio.Event(), asyncio.Event()
     with listen("127.0.0.1", 0, "test") as listening:
         port: int = listening.getsockname()[1]
-        serving = asyncio.create_task(Server(app, 2, started.set).serve_until(ending, listening))
+        serving = asyncio.create_task(Server(app, 2, started.set, http).serve_until(ending, listening))
         async with asyncio.timeout(SECONDS):
             await started.wait()
         try:

@@ -1,0 +1,66 @@
+"""The door as an ASGI application: a request becomes an Arrival, what the intake answers becomes a response."""
+
+import asyncio
+
+from starlette.types import Receive, Scope, Send
+
+from base.reasons import Refusal
+from collector.arrival import Reply
+from collector.body import Incoming
+from collector.door import Door, Head, announces_too_much, headers_of, lift
+from collector.errors import BodyTooLarge, ClientGone
+
+
+class AsgiDoor:
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        incoming, head = Incoming(receive), self._head(scope)
+        try:
+            reply = await self._reply(head, incoming)
+        except ClientGone:
+            self._door.gone()
+            return
+        except asyncio.CancelledError:
+            # The drain has run out. The event may yet become durable: told to come again it is a duplicate, not a loss.
+            reply, incoming.ended = self._door.refuse(Refusal.DRAINING), True
+        self._door.answered(head, reply.status)
+        await write_reply(reply, send, incoming)
+
+    def _head(self, scope: Scope) -> Head:
+        peer = scope["client"][0] if scope.get("client") else ""
+        query, headers = scope["query_string"].decode("latin-1"), lift(scope["headers"])
+        return self._door.enter(scope["method"], scope["path"], query, headers, peer=peer, scheme=scope["scheme"])
+
+    async def _reply(self, head: Head, incoming: Incoming) -> Reply:
+        if announces_too_much(head):
+            return self._door.refuse(Refusal.TOO_LARGE)
+        try:
+            async with asyncio.timeout(self._door.limits.body_seconds):
+                body = await incoming.read(head.limit)
+        except BodyTooLarge:
+            return self._door.refuse(Refusal.TOO_LARGE)
+        except TimeoutError:
+            return self._door.refuse(Refusal.SLOW_REQUEST)
+        return await self._taken(head, body)
+
+    async def _taken(self, head: Head, body: bytes) -> Reply:
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def respond(reply: Reply) -> None:
+            if not answer.done():
+                answer.set_result(reply)
+
+        self._door.take(head, body, respond)
+        return await answer
+
+
+async def write_reply(reply: Reply, send: Send, incoming: Incoming) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers_of(reply)]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    lingers = reply.close and not incoming.ended
+    await send({"type": "http.response.body", "body": reply.body, "more_body": lingers})
+    if lingers:
+        await incoming.linger()
+        await send({"type": "http.response.body", "body": b""})

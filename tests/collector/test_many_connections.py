@@ -1,0 +1,61 @@
+"""Many who say little, scaled down (faults.md, rows 13 and 14): they are ended, or cost nothing, and others are served."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from collector.settings import CollectorSettings, LimitSettings
+from tests.collector.opened import OURS, Way, open_door
+from tests.collector.wire import SECONDS, ask, connection, read_answer, request
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("way", OURS)]
+
+MANY = 200
+SEND = request("POST", "/jsapi/send", b"a=1")
+SETTINGS = CollectorSettings(limits=LimitSettings(header_seconds=2, body_seconds=2))
+Streams = list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+
+
+@asynccontextmanager
+async def connections(port: int) -> AsyncIterator[Streams]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(connection(port)) for _ in range(MANY)]
+
+
+@pytest.mark.parametrize(
+    ("before", "drip"),
+    [
+        (b"", b"POST /jsapi/send HTTP/1.1\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        (b"POST /jsapi/send HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n", b"a" * 80),
+        (SEND, b"POST /jsapi/send HTTP/1.1\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+    ],
+    ids=["headers", "body", "after an answer"],
+)
+async def test_who_drips_is_ended_and_others_are_served(way: Way, before: bytes, drip: bytes) -> None:
+    async with open_door(way, settings=SETTINGS) as port, connections(port) as slow:
+        for reader, writer in slow:
+            writer.write(before)
+            if before == SEND:
+                assert (await read_answer(reader)).status == 200
+        for place in range(20):
+            for _, writer in slow:
+                writer.write(drip[place : place + 1])
+            assert (await ask(port, SEND)).status == 200
+            await asyncio.sleep(0.02)
+        async with asyncio.timeout(SECONDS):
+            answers = [await read_answer(reader) for reader, _ in slow]
+            rest = [await reader.read() for reader, _ in slow]
+    assert {answer.status for answer in answers} == {408}
+    assert set(rest) == {b""}
+
+
+async def test_who_rests_may_rest(way: Way) -> None:
+    async with open_door(way, settings=SETTINGS) as port, connections(port) as idle:
+        await asyncio.sleep(2.5)  # longer than a request may take
+        assert (await ask(port, SEND)).status == 200
+        for _, writer in idle:
+            writer.write(SEND)
+        async with asyncio.timeout(SECONDS):
+            assert {(await read_answer(reader)).status for reader, _ in idle} == {200}
