@@ -3,13 +3,15 @@
 That is the whole of order per visitor: events leave in the order they came, and no visitor is in two units at a time.
 """
 
+import heapq
 from collections import deque
+from itertools import count
 from typing import Protocol
 
 from forwarder.destinations.base import BatchPolicy
 from forwarder.work import Work
 
-LANE_EVENTS = 32  # of one visitor in a unit: later ones can be planned again soon, others should get their turn
+LANE_EVENTS = 8  # of one visitor in a unit: what is settled far ahead of others is what a crash sends again
 
 
 class Queue(Protocol):
@@ -31,28 +33,32 @@ class Queue(Protocol):
 
 
 class Lanes:
-    """For destinations that take one event a call: a unit is the next events of one visitor."""
+    """For destinations that take one event a call: a unit is the next events of one visitor. Whose first event came
+    first has the turn, so that what is settled stays close to what can be committed."""
 
     def __init__(self) -> None:
-        self._lanes: dict[str, deque[Work]] = {}
-        self._ready: deque[str] = deque()
+        self._lanes: dict[str, deque[tuple[int, Work]]] = {}  # with the number of its coming
+        self._ready: list[tuple[int, str]] = []  # a heap by the number of the lane's first
         self._busy: set[str] = set()
+        self._numbers = count()
 
     def add(self, work: Work) -> None:
-        lane = self._lanes.get(work.subject)
-        if lane is None:
-            lane = self._lanes[work.subject] = deque()
-            if work.subject not in self._busy:
-                self._ready.append(work.subject)
-        lane.append(work)
+        lane = self._lanes.setdefault(work.subject, deque())
+        lane.append((next(self._numbers), work))
+        if len(lane) == 1:
+            self._offer(work.subject)
+
+    def _offer(self, subject: str) -> None:
+        if subject in self._lanes and subject not in self._busy:
+            heapq.heappush(self._ready, (self._lanes[subject][0][0], subject))
 
     def take(self, now: float) -> list[Work]:  # noqa: ARG002 - a lane never waits for company
         while self._ready:
-            subject = self._ready.popleft()
+            _, subject = heapq.heappop(self._ready)
             lane = self._lanes.get(subject)
             if lane is None or subject in self._busy:
-                continue  # claimed since: release made it ready again, or will
-            works = [lane.popleft() for _ in range(min(LANE_EVENTS, len(lane)))]
+                continue  # claimed since: release has offered it again, or will
+            works = [lane.popleft()[1] for _ in range(min(LANE_EVENTS, len(lane)))]
             if not lane:
                 del self._lanes[subject]
             self._busy.add(subject)
@@ -66,7 +72,8 @@ class Lanes:
 
     def release(self, subjects: frozenset[str]) -> None:
         self._busy -= subjects
-        self._ready.extend(subject for subject in subjects if subject in self._lanes)
+        for subject in subjects:
+            self._offer(subject)
 
     def due(self, now: float) -> float | None:  # noqa: ARG002 - as take
         return None

@@ -130,7 +130,6 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
 
 
 def _engine(target: Target, transport: Transport, kept: _Kept, around: Surroundings) -> Engine:
-    destination, options = target.destination, target.options
     settlement = Settlement(
         ledger=kept.ledger,
         dead_letters=kept.letters,
@@ -140,41 +139,39 @@ def _engine(target: Target, transport: Transport, kept: _Kept, around: Surroundi
         log=around.log,
         events_logged=around.events_logged,
     )
-    calls = Calls(
-        destination=destination,
-        transport=transport,
-        facts=kept.facts,
-        timeout=options.timeout,
-        side_by_side=asyncio.Semaphore(options.concurrency),
-        clock=around.clock,
-        metrics=around.metrics,
-        log=around.log,
-    )
-    return Engine(
-        queue=build_queue(destination.batch),
-        rounds=_rounds(destination, calls, settlement, kept, around),
-        breaker=kept.breaker,
-        facts=kept.facts,
-        parking=kept.parking,
-        settlement=settlement,
-        ledger=kept.ledger,
-        concurrency=options.concurrency,
-        clock=around.clock,
-    )
-
-
-def _rounds(
-    destination: Destination, calls: Calls, settlement: Settlement, kept: _Kept, around: Surroundings
-) -> Rounds:
-    return Rounds(
-        destination=destination,
-        calls=calls,
+    rounds = Rounds(
+        destination=target.destination,
+        calls=_calls(target, transport, kept, around),
         facts=kept.facts,
         settlement=settlement,
         breaker=kept.breaker,
         park_after=around.settings.park_after,
         clock=around.clock,
         ids=around.ids,
+        log=around.log,
+    )
+    return Engine(
+        queue=build_queue(target.destination.batch),
+        rounds=rounds,
+        breaker=kept.breaker,
+        facts=kept.facts,
+        parking=kept.parking,
+        settlement=settlement,
+        ledger=kept.ledger,
+        concurrency=target.options.concurrency,
+        clock=around.clock,
+    )
+
+
+def _calls(target: Target, transport: Transport, kept: _Kept, around: Surroundings) -> Calls:
+    return Calls(
+        destination=target.destination,
+        transport=transport,
+        facts=kept.facts,
+        timeout=target.options.timeout,
+        side_by_side=asyncio.Semaphore(target.options.concurrency),
+        clock=around.clock,
+        metrics=around.metrics,
         log=around.log,
     )
 

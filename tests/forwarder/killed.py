@@ -21,7 +21,9 @@ from forwarder.settings import ForwarderSettings
 from forwarder.status import Status
 from forwarder.transport import Reply, Request, Transport
 from forwarder.transport_aiohttp import AiohttpTransport
-from tests.forwarder.stand import TOPICS, Chain, World
+from tests.forwarder.small import Chain
+from tests.forwarder.stand import TOPICS
+from tests.forwarder.world import World
 
 
 @dataclass

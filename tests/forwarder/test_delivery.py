@@ -14,18 +14,9 @@ from forwarder.dead_letters import DESTINATION_HEADER, DeadLetter
 from forwarder.destinations.base import Call, Facts, Plan
 from forwarder.settings import ForwarderSettings
 from forwarder.transport import Reply
-from tests.forwarder.stand import (
-    TOPICS,
-    Batches,
-    Chain,
-    Upstream,
-    World,
-    in_order,
-    make_event,
-    numbered,
-    request,
-    sometimes,
-)
+from tests.forwarder.small import Batches, Chain, make_event, request
+from tests.forwarder.stand import TOPICS, Upstream, in_order, numbered, sometimes
+from tests.forwarder.world import World
 
 pytestmark = pytest.mark.anyio
 

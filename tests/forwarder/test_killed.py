@@ -17,7 +17,9 @@ from base.clock import SystemClock
 from forwarder.relay import COMMIT_EVENTS
 from forwarder.transport import Request
 from tests.forwarder.killed import embedded
-from tests.forwarder.stand import Chain, Upstream, World, make_event
+from tests.forwarder.small import Chain, make_event
+from tests.forwarder.stand import Upstream
+from tests.forwarder.world import World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.system]
 

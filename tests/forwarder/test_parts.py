@@ -24,7 +24,9 @@ from forwarder.retry import RetryPolicy, retry_after
 from forwarder.secrets import Cutter, secret_values
 from forwarder.store import Store
 from forwarder.work import Unit, Work
-from tests.forwarder.stand import TOPICS, Batches, Chain, Upstream, World, make_event, numbered
+from tests.forwarder.small import Batches, Chain, make_event
+from tests.forwarder.stand import TOPICS, Upstream, numbered
+from tests.forwarder.world import World
 
 pytestmark = pytest.mark.anyio
 

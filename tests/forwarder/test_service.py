@@ -15,7 +15,9 @@ from eventlog.errors import LogUnavailable
 from eventlog.log import Item, LogReader, LogWriter, Start
 from eventlog.memory import MemoryLog
 from forwarder.supervision import keep_delivering
-from tests.forwarder.stand import Chain, Upstream, World, numbered
+from tests.forwarder.small import Chain
+from tests.forwarder.stand import Upstream, numbered
+from tests.forwarder.world import World
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.anyio

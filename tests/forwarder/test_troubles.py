@@ -16,7 +16,9 @@ from forwarder.errors import TransportError
 from forwarder.parking import WINDOW
 from forwarder.settings import ForwarderSettings
 from forwarder.transport import Reply
-from tests.forwarder.stand import TOPICS, Batches, Chain, HeldClock, Upstream, World, in_order, make_event, numbered
+from tests.forwarder.small import Batches, Chain, make_event
+from tests.forwarder.stand import TOPICS, Upstream, in_order, numbered
+from tests.forwarder.world import HeldClock, World
 
 pytestmark = pytest.mark.anyio
 

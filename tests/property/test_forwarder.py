@@ -17,7 +17,9 @@ from forwarder.offsets import Offsets
 from forwarder.retry import LONGEST_OBEYED, RetryPolicy, retry_after
 from forwarder.settings import ForwarderSettings
 from forwarder.work import Unit, Work
-from tests.forwarder.stand import Batches, Chain, Upstream, World, in_order, make_event, numbered, sometimes
+from tests.forwarder.small import Batches, Chain, make_event
+from tests.forwarder.stand import Upstream, in_order, numbered, sometimes
+from tests.forwarder.world import World
 
 unhurried = chosen(deadline=None)  # the machine may be busy
 
