@@ -19,11 +19,11 @@ from eventlog.event import Event
 from eventlog.log import EventLog, LogScanner, LogWriter, Record, StoredRecord
 from eventlog.memory import MemoryLog
 from forwarder.build import Delivery, Surroundings, Target, build_delivery
+from forwarder.destinations.base import Destination
 from forwarder.destinations.settings import DestinationSettings
 from forwarder.settings import ForwarderSettings
 from forwarder.status import Status
 from forwarder.transport import Transport
-from tests.forwarder.small import Batches, Chain
 from tests.forwarder.stand import TOPICS, Upstream
 
 
@@ -41,7 +41,7 @@ class World:
     """A forwarder of one destination that can be started, ended and killed over the same log and directory."""
 
     directory: Path
-    destination: Chain | Batches
+    destination: Destination
     upstream: Transport
     log: EventLog = field(default_factory=MemoryLog)
     clock: Clock = field(default_factory=ManualClock)

@@ -46,16 +46,17 @@ class Draft:
     who: dict[str, tuple[str, str, bool]] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
+        visitor = visitor_key(event)
+        if visitor in self.waiting:
+            return  # nothing is learned of what is later: it would change who the waiting ones come from
         contact = contact_by_now(event, self.facts, self.learned)
-        rule, visitor = rule_against(event, self.settings), visitor_key(event)
+        rule, identity = rule_against(event, self.settings), person.identity_of(event, contact)
         if rule is not None:
             self.settled[event.id] = filtered(rule)
-        elif visitor not in self.waiting:
-            identity = person.identity_of(event, contact)
-            if identity is None:
-                self.settled[event.id] = dead(Dead.IDENTITY_TOO_LONG, f"over {person.LONGEST_IDENTITY} characters")
-            else:
-                self._place(event, visitor, identity, contact)
+        elif identity is None:
+            self.settled[event.id] = dead(Dead.IDENTITY_TOO_LONG, f"over {person.LONGEST_IDENTITY} characters")
+        else:
+            self._place(event, visitor, identity, contact)
 
     def _place(self, event: Event, visitor: str, identity: Identity, contact: Contact) -> None:
         known = person.known(visitor, identity, self.facts)
@@ -107,13 +108,15 @@ class Draft:
         return not 0 <= self.now - known.renewed < person.HOLDS
 
     def plan(self) -> Plan:
+        """Reports first: they are of what came before."""
         max_age = self.settings.max_age_hours * 3600
-        calls = [*self._registers(), *self.contacts]
+        calls = []
         for batch in batches(self.reports, self.settings.batch_events, MAX_BYTES):
             events = tuple(event for event, _ in batch)
             late = frozenset(event.id for event in events if self.now - happened(event, self.now) > max_age)
             memo = {"late": late, "who": {event.id: self.who[event.id] for event in events}}
             calls.append(Call("report", self.requests.report(batch), events, memo=memo))
+        calls += [*self._registers(), *self.contacts]
         return Plan(tuple(calls), self.settled, tuple(Fact(key, contact) for key, contact in self.learned.items()))
 
     def _registers(self) -> Iterator[Call]:
