@@ -93,7 +93,7 @@ SAMPLES: dict[str, Call] = {
     "mobile-sensors-ruby": _MOBILE_SEND,  # the page's Ruby sample posts a send's body to the sensors' door
 }
 # In one run: an init upstream once a visitor, and these tell nothing new about theirs.
-SAME_INIT = frozenset({"web-init-node", "web-init-php", "web-init-ruby", "mobile-init-node", "mobile-init-php"})
+SAME_INIT = ("web-init-node", "web-init-php", "web-init-ruby", "mobile-init-node", "mobile-init-php")
 
 
 def _activity(surface: str, params: Body) -> Body:
