@@ -180,7 +180,11 @@ async def test_a_group_goes_on_where_it_committed(log: EventLog, topic: str) -> 
         assert values(await read(reader, 6)) == [b"value %d" % number for number in range(4, 10)]
 
 
-@pytest.mark.parametrize(("start", "offset"), [("earliest", 0), ("now", 5), (TIME + 2, 2), (TIME + 60, 5)])
+@pytest.mark.parametrize(
+    ("start", "offset"),
+    [("earliest", 0), ("now", 5), (TIME + 2, 2), (TIME + 60, 5)],
+    ids=["earliest", "now", "a time", "a time to come"],
+)
 async def test_a_new_group_begins_where_it_is_told(log: EventLog, topic: str, start: Start, offset: int) -> None:
     await fill(log, topic, 5)
     async with reading(log, topic, start=start) as reader:
