@@ -1,8 +1,10 @@
 """Time as an argument: nothing in the product reads a clock it was not given."""
 
 import asyncio
+import math
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -57,7 +59,16 @@ class ManualClock:
 
 def rfc3339(seconds: float) -> str:
     """UTC with milliseconds and `Z`, the one form that leaves this product (RFC 3339)."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    fraction, whole = math.modf(seconds)
+    microseconds = round(fraction * 1e6)  # as datetime rounds
+    second, microsecond = int(whole) + microseconds // 1_000_000, microseconds % 1_000_000
+    return f"{_to_the_second(second)}.{microsecond // 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(second: int) -> str:
+    """Kept, as most of what is written is written in the same few seconds."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def from_rfc3339(text: str) -> float:

@@ -5,11 +5,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
 from base.errors import OchnError
 
+_SHORT: Final = 256  # what is longer is not kept: it may be as long as a body
 Pairs = Iterable[tuple[str, Any]]
 
 
@@ -54,7 +56,16 @@ def raw_pairs(body: bytes) -> Iterator[tuple[bytes, bytes]]:
     for piece in body.replace(b"+", b" ").split(b"&"):
         if piece:
             name, _, value = piece.partition(b"=")
-            yield unquote_to_bytes(name), unquote_to_bytes(value)
+            yield (
+                _read_name(name) if len(name) <= _SHORT else unquote_to_bytes(name),
+                unquote_to_bytes(value) if b"%" in value else value,
+            )
+
+
+@lru_cache(maxsize=1024)
+def _read_name(name: bytes) -> bytes:
+    """Kept, as pages send the same few names."""
+    return unquote_to_bytes(name)
 
 
 def nest(pairs: Pairs, limits: FormLimits) -> dict[str, Any]:
@@ -64,13 +75,13 @@ def nest(pairs: Pairs, limits: FormLimits) -> dict[str, Any]:
         if "[" not in name:
             root[name] = value
             continue
-        head, *steps = split_name(name)
+        head, *steps = _split_name(name)
         if len(steps) > limits.levels:
             raise FormError("levels")
         node, last = root, head
         for step in steps:
             node = _branch(node, last)
-            last = _index(step, node, limits)
+            last = step if step > ":" else _index(step, node, limits)  # past the digits: a name
         node[last] = value
     return {name: _lists(value) if type(value) is _Branch else value for name, value in root.items()}
 
@@ -86,12 +97,15 @@ def _branch(node: dict[str, Any], name: str) -> _Branch:
     return inner
 
 
-def split_name(name: str) -> list[str]:
-    """`a[b][]` -> ["a", "b", ""]; a name whose brackets do not match is itself, whole."""
+def split_name(name: str) -> tuple[str, ...]:
+    """`a[b][]` -> ("a", "b", ""); a name whose brackets do not match is itself, whole."""
     head, bracket, rest = name.partition("[")
     if not bracket or not head or not rest.endswith("]"):
-        return [name]
-    return [head, *rest[:-1].split("][")]
+        return (name,)
+    return head, *rest[:-1].split("][")
+
+
+_split_name = lru_cache(maxsize=1024)(split_name)
 
 
 def _index(step: str, node: _Branch, limits: FormLimits) -> str:
@@ -104,13 +118,13 @@ def _index(step: str, node: _Branch, limits: FormLimits) -> str:
 
 
 def _is_index(name: str) -> bool:
-    return name.isascii() and name.isdigit()
+    return name.isdigit() and name.isascii()
 
 
 def _lists(branch: _Branch) -> dict[str, Any] | list[Any]:
     """A branch whose names are all indexes is a list, in order of its indexes."""
     inner = {name: _lists(item) if type(item) is _Branch else item for name, item in branch.items()}
-    if all(_is_index(name) for name in inner):
+    if all(map(_is_index, inner)):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner
 

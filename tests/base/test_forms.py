@@ -69,7 +69,7 @@ def test_a_value_that_is_an_object_is_left_alone() -> None:
 
 
 def test_split_name() -> None:
-    assert split_name("a[b][][0]") == ["a", "b", "", "0"]
+    assert split_name("a[b][][0]") == ("a", "b", "", "0")
 
 
 def test_encoding_leaves_out_what_is_empty() -> None:

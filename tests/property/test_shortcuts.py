@@ -1,0 +1,93 @@
+"""What is quick on the hot path says what the plain way says, written out here."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from base.clock import rfc3339
+from base.forms import FormError, FormLimits, nest, raw_pairs, split_name
+from base.ids import SystemIds
+
+LIMITS = FormLimits(levels=3, index=12)
+PIECES = st.sampled_from(
+    ["a", "b", "[", "]", "[]", "[0]", "[12]", "[13]", "[x]", "[:]", "[;]", "[/]", "[²]", "[01]", "é"]
+)
+NAMES = st.lists(PIECES, max_size=6).map("".join)
+
+
+@given(st.floats(0, 253_402_300_799) | st.integers(0, 4_000_000_000).map(lambda ms: ms / 1000))
+@example(0.9999995)
+@example(1_800_000_000.9999999)
+@example(253_402_300_799.0)
+def test_a_time_is_written_as_datetime_writes_it(seconds: float) -> None:
+    plain = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    assert rfc3339(seconds) == plain
+
+
+@given(st.binary() | st.lists(st.sampled_from([b"%", b"4", b"1", b"+", b"=", b"&", b"a", b"%5B"])).map(b"".join))
+def test_pairs_are_those_of_the_plain_way(body: bytes) -> None:
+    for text in (body, body + b"=" + b"long" * 100):
+        pieces = [piece.partition(b"=") for piece in text.replace(b"+", b" ").split(b"&") if piece]
+        plain = [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in pieces]
+        assert list(raw_pairs(text)) == plain
+
+
+def is_index(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def plain_nest(pairs: list[tuple[str, str]]) -> dict[str, Any] | str:
+    """The same reading, step by step; a limit's name when it is passed. Tuples mark what brackets made."""
+    root: dict[str, Any] = {}
+    for name, value in pairs:
+        head, *steps = split_name(name)
+        if len(steps) > LIMITS.levels:
+            return "levels"
+        node, last = root, head
+        for step in steps:
+            if not isinstance(node.get(last), dict):
+                node[last] = {}
+            node = node[last]
+            last = step or str(max((int(each) for each in node if is_index(each)), default=-1) + 1)
+            if is_index(last) and int(last) > LIMITS.index:
+                return "index"
+        node[last] = value
+    return {name: plain_lists(value) for name, value in root.items()}
+
+
+def plain_lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if all(is_index(name) for name in value):
+        return [plain_lists(value[name]) for name in sorted(value, key=int)]
+    return {name: plain_lists(item) for name, item in value.items()}
+
+
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["1", "2"])), max_size=8))
+def test_names_are_nested_as_the_plain_way_nests_them(pairs: list[tuple[str, str]]) -> None:
+    try:
+        nested: dict[str, Any] | str = nest(pairs, LIMITS)
+    except FormError as error:
+        nested = error.limit
+    assert nested == plain_nest(pairs)
+
+
+def test_ids_are_never_given_twice_not_even_to_a_child() -> None:
+    ids = SystemIds()
+    given_out = [ids.event_id(1.0) for _ in range(1000)]
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, "".join(ids.event_id(1.0) for _ in range(100)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    told = os.read(reading, 100 * 36).decode()
+    os.close(reading)
+    os.close(writing)
+    inherited = [told[at : at + 36] for at in range(0, len(told), 36)]
+    every = [*given_out, *[ids.event_id(1.0) for _ in range(100)], *inherited]
+    assert len(set(every)) == len(every) == 1200
