@@ -1,5 +1,7 @@
 """How much may wait for the log at once: what is refused early costs less than what fails late."""
 
+import asyncio
+
 from prometheus_client import Gauge
 
 
@@ -12,6 +14,7 @@ class Admission:
         self._gauge = gauge
         self.requests = 0
         self.bytes = 0
+        self._shown_soon = False
 
     def enter(self, size: int) -> bool:
         """False: full, and nothing was entered. A body larger than the whole budget is let in alone."""
@@ -19,10 +22,20 @@ class Admission:
             return False
         self.requests += 1
         self.bytes += size
-        self._gauge.inc()
+        self._changed()
         return True
 
     def leave(self, size: int) -> None:
         self.requests -= 1
         self.bytes -= size
-        self._gauge.dec()
+        self._changed()
+
+    def _changed(self) -> None:
+        """The gauge moves once a turn of the loop: it is a file that other processes read, and slow."""
+        if not self._shown_soon:
+            self._shown_soon = True
+            asyncio.get_running_loop().call_soon(self._show)
+
+    def _show(self) -> None:
+        self._shown_soon = False
+        self._gauge.set(self.requests)

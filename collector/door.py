@@ -6,6 +6,7 @@ collector/asgi_door.py is the way of any ASGI server, collector/protocol/ the fa
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final, Protocol
 
 import orjson
@@ -90,6 +91,8 @@ class Door:
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
+        self._requests = cache(metrics.requests.labels)  # labels are few, and looked up slowly
+        self._answer_seconds = cache(metrics.answer_seconds.labels)
         self._logger = logging.getLogger(__name__)
 
     def enter(self, method: str, path: str, query: str, headers: dict[str, str], *, peer: str, scheme: str) -> Head:
@@ -121,9 +124,9 @@ class Door:
     def answered(self, head: Head | None, status: int) -> None:
         """`head` None: what came was no request."""
         name = "other" if head is None or head.route is None else head.route.name
-        self._metrics.requests.labels(name, str(status)).inc()
+        self._requests(name, str(status)).inc()
         if head is not None:
-            self._metrics.answer_seconds.labels(name).observe(self._clock.monotonic() - head.began)
+            self._answer_seconds(name).observe(self._clock.monotonic() - head.began)
 
     def _arrival(self, head: Head, body: bytes) -> Arrival:
         headers = head.headers

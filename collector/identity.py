@@ -27,6 +27,9 @@ class IdKind(Enum):
     MOBILE = ord("m")  # mobileId: a device
 
 
+_KINDS: Final = {kind.value: kind for kind in IdKind}
+
+
 class Identity:
     """`secret` seals random ids, `previous` ones are still known; `person` keys the hashes."""
 
@@ -53,13 +56,14 @@ class Identity:
             return None
         try:
             raw = bytes.fromhex(text)
-            kind = IdKind(raw[0])
-        except (ValueError, IndexError):
+        except ValueError:
+            return None
+        if len(raw) != _SIZE or raw[0] not in _KINDS:
             return None
         body, tag = raw[:-_PART], raw[-_PART:]
         keys = self._keys.get(raw[1], [])
         sealed = any(hmac.compare_digest(_tag(key, body), tag) for key in keys)
-        return kind if sealed and raw.hex() == text else None
+        return _KINDS[raw[0]] if sealed and raw.hex() == text else None
 
     def seal(self, message: bytes) -> bytes:
         return hmac.digest(self._seals[0], message, "sha256")

@@ -33,6 +33,8 @@ def consent(headers: Mapping[str, str], cookies: Mapping[str, str]) -> str | Non
 
 def _cookie(value: str) -> str:
     """Empty for what is none of the three ways to say it (contracts.md, "How real pages use omnichannel.js")."""
+    if not value:
+        return ""
     text = unquote(value)
     if text in ("accepted", "declined"):
         return text

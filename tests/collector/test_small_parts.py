@@ -82,7 +82,8 @@ def test_consent_is_what_was_said(headers: dict[str, str], said: str | None) -> 
     assert consent(headers, read_cookies(headers)) == said
 
 
-def test_admission_counts_requests_and_bytes() -> None:
+@pytest.mark.anyio
+async def test_admission_counts_requests_and_bytes() -> None:
     admission = Admission(2, 100, Gauge("g", "g", registry=None))
     assert [admission.enter(60), admission.enter(60), admission.enter(40), admission.enter(0)] == [
         True,
