@@ -1,10 +1,11 @@
-"""Events a second and CPU an event of `ochn collector`, beside a bare uvicorn application in the same run.
+"""Events a second and CPU an event of `ochn collector`, with and without its fast lane, beside two bare servers.
 
     python loadtests/bench.py --seconds 10 --connections 64 --json bench.json
 
 wrk posts the vendor's sample visit from 100,000 visitors over loopback; default limits, embedded log, metrics on.
-One machine drives and serves, so the bare server's figure is the yardstick, not the absolute number. Afterwards the
-log is counted: what was answered 2xx must be in it.
+One machine drives and serves, so the bare servers' figures of the same run are the yardstick, not the absolute
+numbers: one always gives the same answer through our own protocol, the other through uvicorn's. Afterwards each log is
+counted: what was answered 2xx must be in it.
 """
 
 import argparse
@@ -157,13 +158,24 @@ def free_port() -> int:
 
 
 def bare(port: int) -> list[str]:
+    return [sys.executable, "-m", "loadtests.bare", str(port)]
+
+
+def bare_uvicorn(port: int) -> list[str]:
     options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
     return [sys.executable, "-m", "uvicorn", "loadtests.bare:app", "--host", HOST, "--port", str(port), *options]
 
 
-def collector(port: int, data: str, workers: int) -> list[str]:
-    where = ["--host", HOST, "--port", str(port), "--data-dir", data, "--log", "embedded"]
-    return [str(Path(sys.executable).with_name("ochn")), "collector", *where, "--workers", str(workers)]
+def measure_collector(server: str, options: Options, *flags: str) -> Figures:
+    """On a log of its own, which must hold what was answered."""
+    with tempfile.TemporaryDirectory(prefix="ochn-bench-") as data:
+        port = free_port()
+        where = ["--host", HOST, "--port", str(port), "--data-dir", data, "--log", "embedded"]
+        ochn = str(Path(sys.executable).with_name("ochn"))
+        command = [ochn, "collector", *where, "--workers", str(options.workers), *flags]
+        figures = measure(server, command, port, options)
+        check_log(Path(data), figures.answered, options.connections)
+        return figures
 
 
 def table(figures: list[Figures]) -> Table:
@@ -188,13 +200,13 @@ def main(arguments: list[str]) -> None:
     options, file = options_from(arguments)
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: run `scripts/install-tools wrk`, or install the package wrk")
-    with tempfile.TemporaryDirectory(prefix="ochn-bench-") as data:
-        one, other = free_port(), free_port()
-        figures = [
-            measure("bare", bare(one), one, options),
-            measure("ochn", collector(other, data, options.workers), other, options),
-        ]
-        check_log(Path(data), figures[-1].answered, options.connections)
+    one, other = free_port(), free_port()
+    figures = [
+        measure("bare", bare(one), one, options),
+        measure("bare uvicorn", bare_uvicorn(other), other, options),
+        measure_collector("ochn", options),
+        measure_collector("ochn --no-fast-lane", options, "--no-fast-lane"),
+    ]
     Console().print(table(figures))
     if file:
         file.write_text(json.dumps({"options": asdict(options), "figures": [asdict(one) for one in figures]}, indent=2))
