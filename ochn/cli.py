@@ -12,6 +12,7 @@ from ochn import records, serve
 from ochn.check import check_config
 from ochn.explain import explain
 from ochn.keys import list_keys, snippet
+from ochn.panel_checklist import panel_checklist
 from ochn.serve import Flags
 from ochn.status import status
 
@@ -116,6 +117,7 @@ def sandbox(config: Config = None, host: Host = None, port: Port = None, data_di
 
 app.command(name="check-config", epilog="Example: ochn check-config --config ochn.toml")(check_config)
 app.command(epilog="Example: ochn status --data-dir ./data")(status)
+app.command(name="panel-checklist", epilog="Example: ochn panel-checklist netcore")(panel_checklist)
 app.command(epilog="Example: ochn explain \"curl -d 'appkey=demo&uid=p1&…' http://localhost:8080/jsapi/send\"")(explain)
 keys_app.command("list", epilog="Example: ochn keys list --config ochn.toml")(list_keys)
 keys_app.command("snippet", epilog="Example: ochn keys snippet demo --url https://track.example")(snippet)

@@ -21,7 +21,12 @@ _ANSWERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "footprints.token": {"access_token": "<token>", "token_type": "bearer", "expires_in": 31_535_999},
     "footprints.lead": {"_id": "<the lead's id>"},
     "netcore": {"status": "success"},
+    "ray": {"message": "ok", "result": "success", "statusCode": 200},
+    "ray.token": {"access_token": "<token>", "token_type": "bearer", "expires_in": 3600},
+    "engagelab": {"code": 0, "message": "success"},
 }
+_STATUSES: Final[Mapping[str, int]] = {"expertsender": 201}  # all others answer 200
+_EUID: Final = 10_362_473  # pretended: the one on the vendor's page
 
 
 class _Facts:
@@ -68,8 +73,12 @@ def _said(outcome: Outcome) -> str:
 
 
 def _answer(destination: Destination, call: Call) -> Reply:
-    told = _ANSWERS.get(f"{destination.kind}.{call.purpose}", _ANSWERS.get(destination.kind, {}))
-    return Reply(200, {"content-type": "application/json"}, orjson.dumps(told))
+    told = dict(_ANSWERS.get(f"{destination.kind}.{call.purpose}", _ANSWERS.get(destination.kind, {})))
+    if (destination.kind, call.purpose) == ("engagelab", "register"):
+        values = orjson.loads(call.request.body)["identity_values"]
+        told["data"] = [{"identity_value": value, "euid": _EUID} for value in values]
+    status = _STATUSES.get(destination.kind, 200)
+    return Reply(status, {"content-type": "application/json"}, orjson.dumps(told))
 
 
 def _shown(request: Request) -> dict[str, Any]:

@@ -1,23 +1,32 @@
 """Any event, any reply: a destination plans and judges, and never raises."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from base.ids import SeededIds
 from base.reasons import Dead, Filter, Parked
 from eventlog.event import Event
 from forwarder.destinations.base import Destination
+from forwarder.destinations.engagelab import EngageLab, EngageLabSettings
+from forwarder.destinations.expertsender import ExpertSender, ExpertSenderSettings
 from forwarder.destinations.footprints import Footprints, FootprintsSettings
+from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.netcore import Netcore, NetcoreSettings
 from forwarder.destinations.netcore.destination import MAX_ACTIVITIES, MAX_BYTES
+from forwarder.destinations.ray import Ray, RaySettings
 from forwarder.destinations.values import clean
 from forwarder.errors import Unreachable
+from forwarder.sandbox.engagelab import EngageLab as SandboxedEngageLab
+from forwarder.sandbox.expertsender import ExpertSender as SandboxedExpertSender
+from forwarder.sandbox.ray import Ray as SandboxedRay
+from forwarder.sandbox.vendor import Vendor
 from forwarder.transport import Reply
-from tests.support.destinations import MemoryFacts
+from tests.support.destinations import MemoryFacts, bring, sandboxed
 from tests.support.events import NOW, make_event
 
 
@@ -33,7 +42,7 @@ values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.di
 FIELDS = """
     additionalData technicalInfo page utm lead sensors lat lon accuracy email phone customerId uType requestType
     actionType pushNotificationToken tags brands receipts rating name value rssi adId campaignId userEmail createdAt
-    timezone marketingChannels agreed
+    timezone marketingChannels agreed userPhone userExternalId userSex userBirthday userCountry appointmentDate
 """
 fields = st.sampled_from(FIELDS.split())
 objects = st.recursive(
@@ -76,7 +85,10 @@ replies = st.just(Unreachable("gone")) | st.builds(
     st.just({}),
     st.binary(max_size=20) | values.filter(lambda value: clean(value) is not None).map(written),
 )
-ANSWERS = st.dictionaries(st.sampled_from(["status", "success", "pid", "_id", "access_token", "expires_in"]), values)
+CODES = st.sampled_from([0, -1, 200, 400, 401, 40050, 40007, 55108, 55004, 7])
+NAMES = st.sampled_from(["status", "success", "pid", "_id", "access_token", "expires_in", "code", "statusCode", "data"])
+ANSWERS = st.dictionaries(NAMES, values | CODES)
+KINDS = get_args(ActivityKind)
 REASONS = {*Dead, *Filter, *Parked, ""}
 
 
@@ -94,11 +106,32 @@ def netcore() -> Destination:
     return Netcore("n", NetcoreSettings.model_validate(options))
 
 
-@settings(max_examples=100, deadline=None)
+def ray() -> Destination:
+    mapped = {kind: {"type": "A", "sub_type": "B"} for kind in KINDS}
+    client = {"client_id": "sandbox-ray", "client_secret": "sandbox-ray-secret", "store_id": "sandbox-store"}
+    user = {"username": "sandbox-user", "password": "sandbox-password"}
+    return Ray("r", RaySettings.model_validate({"kind": "ray", **client, **user, "events": mapped}))
+
+
+def expertsender() -> Destination:
+    mapped: dict[str, Any] = {kind: {"id": 101} for kind in KINDS}
+    mapped["visit"]["fields"] = {"Page": {"field": "page_url", "type": "Url"}, "Seen": {"field": "brands"}}
+    mapped["geo"]["segments"] = [1]
+    options = {"kind": "expertsender", "api_key": "sandbox-expertsender", "events": mapped}
+    return ExpertSender("x", ExpertSenderSettings.model_validate(options))
+
+
+def engagelab() -> Destination:
+    keys = {"api_key": "sandbox-engagelab", "api_secret": "sandbox-engagelab-secret"}
+    options = {"kind": "engagelab", "base_url": "x.example", **keys, "events": {kind: {} for kind in KINDS}}
+    return EngageLab("e", EngageLabSettings.model_validate(options))
+
+
+@settings(max_examples=150, deadline=None)
 @given(
     found=st.lists(events, min_size=1, max_size=5),
     answers=st.lists(replies | st.builds(Reply, st.just(200), st.just({}), ANSWERS.map(written)), max_size=8),
-    which=st.sampled_from([footprints, netcore]),
+    which=st.sampled_from([footprints, netcore, ray, expertsender, engagelab]),
 )
 def test_any_event_and_any_reply(found: list[Event], answers: list[Any], which: Any) -> None:
     destination, facts = which(), MemoryFacts()
@@ -115,7 +148,7 @@ def test_any_event_and_any_reply(found: list[Event], answers: list[Any], which: 
             told = {event.id for event in call.events}
             assert (verdict.outcomes.keys() == told) or verdict.trouble or verdict.split or not verdict.outcomes
             assert bool(verdict.outcomes) + bool(verdict.trouble) + verdict.split <= 1
-            assert not call.events or verdict.outcomes or verdict.trouble or verdict.split
+            assert not call.events or verdict.outcomes or verdict.trouble or verdict.split or verdict.facts
             settle(left, verdict.outcomes)
         settle(left, plan.settled)
     orjson.dumps(dict(facts.known))
@@ -138,6 +171,27 @@ def test_netcore_never_gets_what_makes_it_drop_an_activity(found: list[Event]) -
             assert not [value for value in within(activity) if value in (None, "", [], {})]
             assert b"\\u0000" not in orjson.dumps(activity)
             assert isinstance(activity["activity_params"], dict)
+
+
+SANDBOXED: dict[Any, tuple[Vendor, str]] = {
+    ray: (SandboxedRay(SeededIds(1)), ""),
+    expertsender: (SandboxedExpertSender(), ""),
+    engagelab: (SandboxedEngageLab(), ""),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    found=st.lists(events, min_size=1, max_size=4, unique_by=lambda event: event.id),
+    which=st.sampled_from([*SANDBOXED]),
+)
+def test_no_vendor_refuses_what_is_sent(found: list[Event], which: Any) -> None:
+    """Whatever a limit of theirs forbids is found before: the sandbox, which checks each, never has to say no."""
+    course = bring(which(), found, sandboxed(*SANDBOXED[which]), MemoryFacts())
+    assert course.stopped is None
+    assert course.outcomes.keys() == {event.id for event in found}
+    dead = {outcome.reason for outcome in course.outcomes.values() if outcome.kind == "dead"}
+    assert dead <= {Dead.WRONG_TYPE, Dead.CONTACT_TOO_LONG}
 
 
 def within(value: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from eventlog.event import Event
 from forwarder.destinations.contact import Contact
 from forwarder.destinations.kinds import UNASKED, ActivityKind, activity_kind
 from forwarder.destinations.netcore.settings import NetcoreSettings
+from forwarder.destinations.panel import PanelItem, our_fields
 from forwarder.destinations.params import PARAMS
 from forwarder.destinations.values import clean, happened, utc
 
@@ -59,6 +60,20 @@ def activity(event: Event, contact: Contact, settings: NetcoreSettings, now: flo
         "activity_source": _source(event),
         "activity_params": clean(params) or {},
     }
+
+
+def panel(settings: NetcoreSettings) -> list[PanelItem]:
+    """An activity's parameters: those of contracts.md, but the tenants of a sale, which its items tell."""
+    return [
+        PanelItem("activity", settings.activities.get(kind) or name, kind, _panel_fields(kind))
+        for kind, name in NAMES.items()
+        if settings.activities.get(kind) is not False and (kind not in _OPT_INS or getattr(settings, _OPT_INS[kind]))
+    ]
+
+
+def _panel_fields(kind: ActivityKind) -> dict[str, str]:
+    fields = {name: of_type for name, of_type in our_fields(kind).items() if (kind, name) != ("sale", "tenants")}
+    return {**fields, "event_id": "text"}
 
 
 def _source(event: Event) -> str:
