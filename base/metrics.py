@@ -4,11 +4,33 @@ With PROMETHEUS_MULTIPROC_DIR set (the supervisor sets it) all processes count i
 admin address shows the sums; without it each process shows its own.
 """
 
+import asyncio
 from dataclasses import dataclass
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Counts:
+    """What is counted in one turn of the loop, added at its end: a counter is a file's slot that other processes read,
+    and a request would wait for several."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = cache(counter.labels)
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def add(self, *labels: str) -> None:
+        """Call on the loop."""
+        if not self._counts:
+            asyncio.get_running_loop().call_soon(self._settle)
+        self._counts[labels] = self._counts.get(labels, 0) + 1
+
+    def _settle(self) -> None:
+        counts, self._counts = self._counts, {}
+        for labels, count in counts.items():
+            self._counter(*labels).inc(count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ collector/asgi_door.py is the way of any ASGI server, collector/protocol/ the fa
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import orjson
 
 from base.clock import Clock
 from base.ids import IdSource
-from base.metrics import CollectorMetrics
+from base.metrics import CollectorMetrics, Counts
 from base.reasons import Refusal
 from collector.arrival import Arrival, HeaderList, Reply, Respond
 from collector.client import Proxies
@@ -55,8 +55,7 @@ class Takes(Protocol):
     def refuse(self, reason: Refusal, /) -> Reply: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A request before its body. `peer` is the connection's other end; `began` is the monotonic clock's."""
 
     method: str
@@ -91,8 +90,8 @@ class Door:
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
-        self._requests = cache(metrics.requests.labels)  # labels are few, and looked up slowly
-        self._answer_seconds = cache(metrics.answer_seconds.labels)
+        self._requests = Counts(metrics.requests)
+        self._answer_seconds = cache(metrics.answer_seconds.labels)  # routes are few, and looked up slowly
         self._logger = logging.getLogger(__name__)
 
     def enter(self, method: str, path: str, query: str, headers: dict[str, str], *, peer: str, scheme: str) -> Head:
@@ -124,7 +123,7 @@ class Door:
     def answered(self, head: Head | None, status: int) -> None:
         """`head` None: what came was no request."""
         name = "other" if head is None or head.route is None else head.route.name
-        self._requests(name, str(status)).inc()
+        self._requests.add(name, str(status))
         if head is not None:
             self._answer_seconds(name).observe(self._clock.monotonic() - head.began)
 

@@ -1,10 +1,8 @@
 """What the intake counts and logs: every refusal and every verdict by its reason."""
 
-from functools import cache
-
 from base.clock import Clock
 from base.logs import Logger
-from base.metrics import CollectorMetrics
+from base.metrics import CollectorMetrics, Counts
 from base.reasons import Refusal
 from collector.judge import Verdict
 
@@ -16,7 +14,7 @@ class Reports:
 
     def __init__(self, metrics: CollectorMetrics, logger: Logger, clock: Clock, *, events: bool) -> None:
         self._metrics = metrics
-        self._received = cache(metrics.events.labels)  # labels are few, and looked up slowly
+        self._received = Counts(metrics.events)
         self._logger = logger
         self._clock = clock
         self._events = events
@@ -37,7 +35,7 @@ class Reports:
     def received(self, verdict: Verdict) -> None:
         event, reasons = verdict.event, verdict.reasons
         label = "quarantined" if reasons else "accepted"
-        self._received(event.type, label).inc()
+        self._received.add(event.type, label)
         for reason in reasons:
             self._metrics.quarantined.labels(reason).inc()
         if self._events:

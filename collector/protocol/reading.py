@@ -1,8 +1,7 @@
 """Bytes to whole requests: counted while they come, before anybody spends work on them. Time is the connection's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 import httptools
 
@@ -13,8 +12,7 @@ from collector.protocol.target import read_target
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """`last`: the client wants no other answer on this connection."""
 
     head: Head
