@@ -42,6 +42,14 @@ def test_the_example_configuration_is_one() -> None:
     assert settings.enabled_destinations() == ("footprints", "netcore")
 
 
+def test_what_is_commented_out_in_the_example_is_good_too() -> None:
+    text = (ROOT / "ochn.example.toml").read_text()
+    told = re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.MULTILINE)
+    settings = validate(Settings, tomllib.loads(told), "ochn.example.toml")
+    kinds = {settings.destinations[name].kind for name in settings.enabled_destinations()}
+    assert kinds == {"footprints", "netcore", "ray", "expertsender", "engagelab"}
+
+
 def test_every_metric_stands_in_operations_and_no_other() -> None:
     registry = CollectorRegistry()
     for declare in (collector_metrics, log_metrics, forwarder_metrics):
