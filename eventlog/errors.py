@@ -3,7 +3,6 @@
 |   +-- RecordTooLarge never will
 |   +-- LogUnavailable nowhere to put it now
 +-- Fenced             this reader's partition belongs to another since
-+-- CorruptLog         bytes that no reader can step over
 """
 
 from base.errors import OchnError
@@ -26,8 +25,4 @@ class LogUnavailable(AppendError):
 
 
 class Fenced(LogError):
-    pass
-
-
-class CorruptLog(LogError):
     pass

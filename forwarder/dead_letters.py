@@ -17,7 +17,7 @@ from base.logs import Logger
 from base.reasons import Dead
 from eventlog.errors import AppendError
 from eventlog.event import RECORD_HEADERS, Event
-from eventlog.log import LogScanner, Record, StoredRecord
+from eventlog.log import Record, StoredRecord
 from forwarder.durable import Durable
 from forwarder.errors import TransportError
 from forwarder.secrets import Cutter
@@ -58,9 +58,6 @@ class DeadLetter:
     def to_record(self, topic: str, timestamp: float) -> Record:
         return Record(topic, self.key, orjson.dumps(asdict(self)), timestamp)
 
-    def tombstone(self, topic: str, timestamp: float) -> Record:
-        return Record(topic, self.key, None, timestamp)
-
     def replay(self, topic: str, timestamp: float) -> Record:
         """The event again, for this destination alone (the others' relays pass over it)."""
         if self.event is None:
@@ -76,17 +73,6 @@ class DeadLetter:
         return cls(**{name: value for name, value in orjson.loads(body).items() if name in known})
 
 
-async def read_dead_letters(scanner: LogScanner, topic: str) -> list[DeadLetter]:
-    """Those that stand: the latest of each key, without what was taken back; oldest first."""
-    latest: dict[bytes, bytes] = {}
-    async for record in scanner.scan(topic):
-        latest.pop(record.key, None)
-        if record.value is not None:
-            latest[record.key] = record.value
-    return sorted(map(DeadLetter.from_bytes, latest.values()), key=lambda letter: letter.at)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
 class DeadLetters:
     """One destination's way into the topic."""
 
