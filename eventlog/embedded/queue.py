@@ -1,5 +1,6 @@
 """What waits for the disk, taken from one thread by another, as much at once as makes a group."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -33,11 +34,12 @@ class Group:
 
 class GroupQueue:
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Entry | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[Entry] | None] = SimpleQueue()
+        self._left: deque[Entry] = deque()  # taken out of the queue, but not into a group any more
         self._ended = False
 
-    def put(self, entry: Entry) -> None:
-        self._queue.put(entry)
+    def put(self, entries: Sequence[Entry]) -> None:
+        self._queue.put(entries)
 
     def end(self) -> None:
         """What was put before is still taken."""
@@ -47,13 +49,14 @@ class GroupQueue:
         """All that waits, at least one; an empty group when nothing came within `seconds`; None after the end."""
         group = Group()
         try:
-            entry = None if self._ended else self._queue.get(timeout=seconds)
-            while entry is not None:
-                group.add(entry)
-                if group.bytes >= _GROUP_BYTES:
-                    return group
-                entry = self._queue.get_nowait()
+            while not self._ended:
+                while self._left:
+                    group.add(self._left.popleft())
+                    if group.bytes >= _GROUP_BYTES:
+                        return group
+                entries = self._queue.get_nowait() if group.entries else self._queue.get(timeout=seconds)
+                self._ended = entries is None
+                self._left.extend(entries or ())
         except Empty:
             return group
-        self._ended = True
         return group if group.entries else None

@@ -34,6 +34,7 @@ class EmbeddedWriter:
         self._logger = logger
         self._loop = asyncio.get_running_loop()
         self._queue = GroupQueue()
+        self._gathered: list[Entry] = []
         self._pending: set[Entry] = set()
         self._in_flight = 0
         self._trouble = ""
@@ -51,7 +52,9 @@ class EmbeddedWriter:
             entry = Entry(records, settled)
             self._pending.add(entry)
             self._in_flight += len(records)
-            self._queue.put(entry)
+            if not self._gathered:
+                self._loop.call_soon(self._hand_over)
+            self._gathered.append(entry)
 
     def state(self) -> LogState:
         return LogState("down" if self._trouble else "ok", self._trouble, self._in_flight)
@@ -59,6 +62,7 @@ class EmbeddedWriter:
     async def close(self, deadline: float) -> None:
         if not self._closed:
             self._closed = True
+            self._hand_over()
             self._queue.end()
             self._upkeep.cancel()
         with suppress(TimeoutError):
@@ -66,6 +70,12 @@ class EmbeddedWriter:
         left, self._pending, self._in_flight = self._pending, set(), 0
         for entry in left:
             self._refuse(entry.records, entry.settled)
+
+    def _hand_over(self) -> None:
+        """What one turn of the loop has appended, at once: waking the thread for each would make both wait."""
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._queue.put(gathered)
 
     def _refuse(self, records: Sequence[Record], settled: Settled) -> None:
         for record in records:
