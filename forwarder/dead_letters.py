@@ -73,6 +73,7 @@ class DeadLetter:
         return cls(**{name: value for name, value in orjson.loads(body).items() if name in known})
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class DeadLetters:
     """One destination's way into the topic."""
 
