@@ -93,10 +93,6 @@ class Intake:
             self._admission.leave(len(arrival.body))
             respond(self._answers.own_lead(decision))
 
-    def explain(self, arrival: Arrival) -> Decision:
-        """What `take` would do, undone. Refused as it would refuse."""
-        return self._decider.decide(arrival)
-
     def refuse(
         self, refusal: Refusal, arrival: Arrival | None = None, key: AppKey | None = None, message: str = ""
     ) -> Reply:

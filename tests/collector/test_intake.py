@@ -178,15 +178,6 @@ async def test_warnings_are_for_development(tmp_path: Path) -> None:
         assert (await house.send("/jsapi/send", body)).body == b"{}"
 
 
-async def test_explain_decides_and_does_nothing(tmp_path: Path) -> None:
-    async with inside(tmp_path) as house:
-        decision = house.intake.explain(house.arrival("/mobileapi/geo", "appkey=demo&mid=v1&lat=200&lon=2"))
-        assert house.log.topics == {}
-    (fitted,) = decision.judged
-    assert (decision.key.name, fitted.verdict.event.type) == ("demo", "ochn.mobile.geo")
-    assert fitted.verdict.reasons == ("bad_location",)
-
-
 async def test_events_and_reasons_are_counted(tmp_path: Path) -> None:
     async with inside(tmp_path) as house:
         await house.send("/mobileapi/geo", "appkey=demo&mid=v1&lat=1&lon=2")
