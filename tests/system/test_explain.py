@@ -100,9 +100,14 @@ def test_a_refused_one_says_why(config: Path, line: str, reason: str) -> None:
     refused = explained(config, line, code=1)["refused"]
     assert refused["reason"] == reason
     assert refused["message"] not in ("", reason)
-    out, _ = command("explain", f"--config={config}", line, code=1)
-    assert reason in out
-    assert refused["message"] in out
+    done = CliRunner().invoke(app, ["explain", f"--config={config}", line])
+    assert done.exit_code == 1
+    assert f"{reason}: {refused['message']}" in done.output
+
+
+def test_what_is_no_request_is_told_so() -> None:
+    _, err = command("explain", "hello", code=1)
+    assert "neither a curl line nor a request" in err
 
 
 def test_a_quarantined_one_says_why_and_goes_nowhere(config: Path) -> None:
