@@ -132,7 +132,8 @@ class Reading:
         self.phase = "idle"
         self.steps += 1
         self.expects = False
-        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        pieces, self._pieces = self._pieces, []  # a connection that rests holds no body
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         last = self._version == "1.0" or not self._parser.should_keep_alive()
         self._whole(Request(self._head, body, self._headers, self._raw_path, self._query, self._version, last))
 

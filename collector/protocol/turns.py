@@ -63,6 +63,7 @@ class Turns:
         """The started cycle has written all."""
         if self._waiting and self._waiting[0] is self._started:
             self._waiting.popleft()
+        self._started = None
 
     def advance(self) -> None:
         """Writes what is ready, up to the first that is not."""

@@ -1,16 +1,20 @@
 """Many who say little, scaled down (faults.md, rows 13 and 14): they are ended, or cost nothing, and others are served."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from collector.protocol.reading import Reading
 from collector.settings import CollectorSettings, LimitSettings
-from tests.collector.opened import OURS, Way, open_door
+from tests.collector.opened import OURS, Way, make_door, open_door
+from tests.collector.standin import StandIn
 from tests.collector.wire import SECONDS, ask, connection, read_answer, request
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("way", OURS)]
+pytestmark = pytest.mark.anyio
+BOTH_WAYS = pytest.mark.parametrize("way", OURS)
 
 MANY = 200
 SEND = request("POST", "/jsapi/send", b"a=1")
@@ -24,6 +28,7 @@ async def connections(port: int) -> AsyncIterator[Streams]:
         yield [await stack.enter_async_context(connection(port)) for _ in range(MANY)]
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize(
     ("before", "drip"),
     [
@@ -51,6 +56,19 @@ async def test_who_drips_is_ended_and_others_are_served(way: Way, before: bytes,
     assert set(rest) == {b""}
 
 
+def test_who_rests_keeps_no_body() -> None:
+    door, size = make_door(StandIn(), settings=CollectorSettings()), 400_000
+    raw = request("POST", "/jsapi/send", b"x" * size)
+    tracemalloc.start()
+    readings = [Reading(door, "192.0.2.7", "http", lambda _request: None) for _ in range(20)]
+    for reading in readings:
+        assert reading.feed(raw) is None
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < size
+
+
+@BOTH_WAYS
 async def test_who_rests_may_rest(way: Way) -> None:
     async with open_door(way, settings=SETTINGS) as port, connections(port) as idle:
         await asyncio.sleep(2.5)  # longer than a request may take
