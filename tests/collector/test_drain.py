@@ -45,7 +45,7 @@ async def refused(port: int) -> None:
         try:
             async with connection(port):
                 await asyncio.sleep(0.02)
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):  # the latter while the port is just closing
             return
 
 
