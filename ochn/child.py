@@ -1,6 +1,7 @@
 """What the supervisor starts: `python -m ochn.child collector|forwarder|sandbox NUMBER [SOCKET]`."""
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -35,6 +36,10 @@ def _service(settings: Settings, arguments: list[str]) -> Coroutine[Any, Any, No
     role, number = arguments[0], int(arguments[1])
 
     def ready() -> None:
+        """What stands now stands to the end: looking through it again and again would stop the loop for tens of
+        milliseconds (docs/decisions/0002-embedded-log.md)."""
+        gc.collect()
+        gc.freeze()
         tell_ready(os.environ)
 
     if role == "collector":
