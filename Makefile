@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs bench loadtest soak clean
+.PHONY: help run test check docs shim bench loadtest soak clean
 
 VENV := .venv/bin
 RUN := .venv/installed
@@ -21,6 +21,9 @@ check: $(TEST) ## format, lint, types, and the rules of the house
 docs: $(TEST) ## the pages that are made from the code
 	@$(VENV)/python -m ochn.reference > docs/configuration.md
 	@$(VENV)/python -m eventlog.schema > docs/event.schema.json
+
+shim: ## omnichannel.min.js and its source map, from static/omnichannel.js (needs node and npm)
+	@exec scripts/shim
 
 bench: $(TEST) ## events a second and CPU an event of the collector, beside a bare server
 	@exec scripts/bench $(ARGS)

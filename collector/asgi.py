@@ -16,10 +16,10 @@ from collector.health import Health
 from collector.shim import Script
 
 
-def build_app(door: ASGIApp, health: Health, script: Script | None, demo_dir: Path | None) -> Starlette:
-    """Health, the script and the demo are routes; everything else is the door's, unknown paths included."""
+def build_app(door: ASGIApp, health: Health, scripts: Mapping[str, Script], demo_dir: Path | None) -> Starlette:
+    """Health, `scripts` by path and the demo are routes; everything else is the door's, unknown paths included."""
     app = Starlette(
-        routes=[*_health_routes(health), *_script_routes(script), *_demo_routes(demo_dir)],
+        routes=[*_health_routes(health), *_script_routes(scripts), *_demo_routes(demo_dir)],
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
     app.router.redirect_slashes = False
@@ -37,11 +37,8 @@ def _health_routes(health: Health) -> list[BaseRoute]:
     return [Route("/health/live", live), Route("/health/ready", ready)]
 
 
-def _script_routes(script: Script | None) -> list[BaseRoute]:
-    """The page in the vendor's documents names one script, the one for leads another: both are this one."""
-    if script is None:
-        return []
-    return [Route(f"/jsapi/{name}", script.answer) for name in ("omnichannel.js", "omnichannelLead.js")]
+def _script_routes(scripts: Mapping[str, Script]) -> list[BaseRoute]:
+    return [Route(path, script.answer) for path, script in scripts.items()]
 
 
 def _demo_routes(demo_dir: Path | None) -> list[BaseRoute]:

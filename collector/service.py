@@ -28,7 +28,7 @@ from collector.intake import build_intake
 from collector.protocol import build_protocol
 from collector.reload import KeyReload
 from collector.settings import CollectorRoot
-from collector.shim import DEFAULT_STATIC_DIR, Script, find_script
+from collector.shim import DEFAULT_STATIC_DIR, find_scripts
 from eventlog.build import build_log
 from eventlog.topics import Topics
 
@@ -76,11 +76,10 @@ async def open_collector(
 
 def _app(settings: CollectorRoot, door: Door, health: Health, logger: Logger) -> Starlette:
     static_dir = settings.collector.static_dir or DEFAULT_STATIC_DIR
-    source = find_script(static_dir)
-    if source is None:
+    scripts = find_scripts(static_dir, settings.collector.script_max_age, settings.collector.script_aliases)
+    if not scripts:
         logger.warning("script.missing", folder=str(static_dir), detail="set collector.static_dir to serve it")
-    script = None if source is None else Script(source, settings.collector.script_max_age)
-    return build_app(AsgiDoor(door), health, script, _demo_dir(settings, static_dir))
+    return build_app(AsgiDoor(door), health, scripts, _demo_dir(settings, static_dir))
 
 
 def _demo_dir(settings: CollectorRoot, static_dir: Path) -> Path | None:

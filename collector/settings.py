@@ -1,14 +1,17 @@
 """`[collector]`, `[identity]`, `[keys.<name>]`: what the collector reads of the file."""
 
 import ipaddress
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
 from eventlog.settings import LogSettings
+
+_TAKEN: Final = frozenset({"jsapi", "mobileapi", "health", "demo"})  # first parts of the paths of everything else
 
 
 class LimitSettings(Section):
@@ -131,6 +134,8 @@ class CollectorSettings(Section):
     """Life of the same-site id cookie that answers a web init (400 days); 0 sets none."""
     script_max_age: int = Field(default=3600, ge=0)
     """Cache-Control of omnichannel.js, in seconds."""
+    script_aliases: tuple[str, ...] = ()
+    """More paths that serve omnichannel.js (`/assets/shop.js`): none under /jsapi, /mobileapi, /health or /demo."""
     static_dir: Path | None = None
     """Folder of omnichannel.js and the demo; default: the one beside the packages."""
     demo: bool = False
@@ -145,6 +150,14 @@ class CollectorSettings(Section):
         for value in values:
             ipaddress.ip_network(value, strict=False)
         return values
+
+    @field_validator("script_aliases")
+    @classmethod
+    def _aliases(cls, aliases: tuple[str, ...]) -> tuple[str, ...]:
+        for alias in aliases:
+            if not re.fullmatch(r"(/[\w.~-]+)+", alias, re.ASCII) or alias.split("/")[1] in _TAKEN:
+                raise ValueError(f"expected a path such as /assets/shop.js, none that is taken; {alias!r} is not")
+        return aliases
 
 
 class CollectorRoot(Root):

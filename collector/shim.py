@@ -1,7 +1,9 @@
-"""omnichannel.js and the demo page: static files beside the tracking calls."""
+"""omnichannel.js: what is served of it at which path, compressed once, beside the tracking calls."""
 
+import base64
 import gzip
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,13 @@ from starlette.responses import Response
 
 DEFAULT_STATIC_DIR: Final = Path(__file__).parents[1] / "static"
 _NAMES: Final = ("omnichannel.min.js", "omnichannel.js")
+# The page in the vendor's documents names one script, the one for leads another: both are this one.
+_PATHS: Final = ("/jsapi/omnichannel.js", "/jsapi/omnichannelLead.js")
+_BESIDE: Final = {
+    "/jsapi/omnichannel.src.js": ("omnichannel.js", "text/javascript"),
+    "/jsapi/omnichannel.min.js.map": ("omnichannel.min.js.map", "application/json"),
+}
+_FOREVER: Final = "public, max-age=31536000, immutable"
 
 
 def find_script(static_dir: Path) -> bytes | None:
@@ -20,6 +29,38 @@ def find_script(static_dir: Path) -> bytes | None:
         if path.is_file():
             return path.read_bytes()
     return None
+
+
+def find_scripts(static_dir: Path, max_age: int, aliases: Iterable[str] = ()) -> "dict[str, Script]":
+    """By path: the script under its names and `aliases`, its source and map; empty when none is installed.
+
+    A hashed path never changes what it holds. Builds in the folder `earlier` keep theirs, for pages that name them.
+    """
+    source = find_script(static_dir)
+    if source is None:
+        return {}
+    brief = f"public, max-age={max_age}"
+    earlier = [path.read_bytes() for path in sorted((static_dir / "earlier").glob("*.js"))]
+    beside = {path: (static_dir / name, kind) for path, (name, kind) in _BESIDE.items()}
+    return {
+        **dict.fromkeys((*aliases, *_PATHS), Script(source, brief)),
+        **{path: Script(file.read_bytes(), brief, kind) for path, (file, kind) in beside.items() if file.is_file()},
+        **{hashed_path(build): Script(build, _FOREVER) for build in (*earlier, source)},
+    }
+
+
+def hashed_path(source: bytes) -> str:
+    """The path that serves this very script, or nothing."""
+    return f"/jsapi/omnichannel.{_digest(source)}.js"
+
+
+def integrity(source: bytes) -> str:
+    """What `integrity` of a script tag says of it (W3C, Subresource Integrity)."""
+    return "sha384-" + base64.b64encode(hashlib.sha384(source).digest()).decode()
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()[:20]
 
 
 def preferred_encoding(accept: str, offered: tuple[str, ...]) -> str:
@@ -56,15 +97,16 @@ def matches(if_none_match: str, etag: str) -> bool:
 class Script:
     """Compressed once, in each encoding at its best level; every encoding has an ETag of its own."""
 
-    def __init__(self, source: bytes, max_age: int) -> None:
+    def __init__(self, source: bytes, cache_control: str, media_type: str = "text/javascript") -> None:
         self._bodies = {
             "br": brotli.compress(source, quality=11),
             "gzip": gzip.compress(source, compresslevel=9, mtime=0),
             "identity": source,
         }
-        self._digest = hashlib.sha256(source).hexdigest()[:20]
+        self._digest = _digest(source)
+        self._media_type = media_type
         self._headers = {
-            "cache-control": f"public, max-age={max_age}",
+            "cache-control": cache_control,
             "vary": "Accept-Encoding",
             "access-control-allow-origin": "*",
             "cross-origin-resource-policy": "cross-origin",
@@ -79,4 +121,4 @@ class Script:
             return Response(status_code=304, headers=headers)
         if encoding != "identity":
             headers["content-encoding"] = encoding
-        return Response(self._bodies[encoding], headers=headers, media_type="text/javascript")
+        return Response(self._bodies[encoding], headers=headers, media_type=self._media_type)

@@ -9,6 +9,7 @@ import typer
 from base.errors import UserError
 from base.serving import url_of
 from collector.settings import KeySettings
+from collector.shim import DEFAULT_STATIC_DIR, find_script, hashed_path, integrity
 from ochn.config import Settings
 from ochn.output import json_lines, table
 from ochn.served import settings_or_dev
@@ -19,8 +20,8 @@ Config = Annotated[
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Folder that ochn was started with. Default: ./data.")]
 
-# The vendor's own loader, with a visit beside the init: the page's snippet alone sends no visit.
-_SNIPPET = """\
+# A visit beside the init: the vendor's snippet alone sends none.
+_PAGE = """\
 <script>
 var ochnkey = '{key}';
 function ochntrack() {{
@@ -28,6 +29,9 @@ function ochntrack() {{
   ochn.send('action', 'visit');
 }}
 </script>
+"""
+# The vendor's own.
+_LOADER = """\
 <script>
 (function (d, s, id) {{
   var js, ojs = d.getElementsByTagName(s)[0];
@@ -37,6 +41,10 @@ function ochntrack() {{
   ojs.parentNode.insertBefore(js, ojs);
 }}(document, 'script', 'omnichanneltrack'));
 </script>
+"""
+_PINNED = """\
+<script id="omnichanneltrack" async src="{url}{path}"
+  integrity="{integrity}" crossorigin="anonymous"></script>
 """
 
 
@@ -60,13 +68,25 @@ def list_keys(
 def snippet(
     name: Annotated[str, typer.Argument(help="The key's name in the configuration.")],
     url: Annotated[str, typer.Option(help="Where browsers reach the collector. Default: where it listens.")] = "",
+    pinned: Annotated[
+        bool, typer.Option("--integrity", help="Load this very build, by its hash; the browser refuses any other.")
+    ] = False,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
     """The lines to paste into a page."""
     settings = settings_or_dev(config, data_dir)
-    url = url or url_of(settings.collector.host, settings.collector.port)
-    sys.stdout.write(_SNIPPET.format(key=_key(settings, name).values[0], url=url.rstrip("/")))
+    url = (url or url_of(settings.collector.host, settings.collector.port)).rstrip("/")
+    page = _PAGE.format(key=_key(settings, name).values[0])
+    sys.stdout.write(page + (_pinned(settings, url) if pinned else _LOADER.format(url=url)))
+
+
+def _pinned(settings: Settings, url: str) -> str:
+    static_dir = settings.collector.static_dir or DEFAULT_STATIC_DIR
+    source = find_script(static_dir)
+    if source is None:
+        raise UserError(f"there is no omnichannel.js in {static_dir}", "set collector.static_dir")
+    return _PINNED.format(url=url, path=hashed_path(source), integrity=integrity(source))
 
 
 def _key(settings: Settings, name: str) -> KeySettings:

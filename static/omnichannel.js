@@ -58,13 +58,13 @@
     } catch (e) { /* not declared, or the page's own logger threw */ }
   }
 
-  // Events go where this script came from.
+  // Events go where this script came from: under an alias path, to the root of that origin.
   const base = (() => {
-    for (const script of [document.currentScript, document.getElementById('omnichanneltrack'), ...document.scripts]) {
-      const found = script && /^(.*)\/jsapi\/omnichannel[^/]*\.js([?#]|$)/.exec(script.src);
-      if (found) return found[1];
-    }
-    return '';
+    const own = [document.currentScript, document.getElementById('omnichanneltrack')];
+    const from = (scripts, pattern) => scripts.map((script) => script && pattern.exec(script.src)).find(Boolean);
+    const found = from([...own, ...document.scripts], /^(.*)\/jsapi\/omnichannel[^/]*\.js([?#]|$)/)
+      || from(own, /^(https?:\/\/[^/]+)\//);
+    return found ? found[1] : '';
   })();
 
   // --- Called ----------------------------------------------------------------------------------------------------

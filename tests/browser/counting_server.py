@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qsl
 
+from collector.shim import hashed_path
+
 STATIC = Path(__file__).parents[2] / "static"
+ALIAS = "/assets/shop.js"
+BUILT = (STATIC / "omnichannel.min.js").read_bytes()
+SCRIPTS = {
+    **dict.fromkeys(("/jsapi/omnichannel.js", hashed_path(BUILT), ALIAS), "omnichannel.min.js"),
+    "/jsapi/omnichannel.src.js": "omnichannel.js",
+}
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -126,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.owner.note(Call("GET", path, dict(self.headers), {}, 200))
         if (page := self.server.owner.pages.get(path)) is not None:
             return self._answer(200, "text/html", page.encode())
-        name = {"/jsapi/omnichannel.js": "omnichannel.js", "/demo/": "demo/index.html"}.get(path, path.lstrip("/"))
+        name = {**SCRIPTS, "/demo/": "demo/index.html"}.get(path, path.lstrip("/"))
         file = STATIC / name
         if not file.is_file():
             return self._answer(404, "text/plain", b"")

@@ -8,6 +8,7 @@ from tests.browser.counting_server import CountingServer
 
 OpenTab = Callable[..., Page]
 TRACK_VISIT = "function ochntrack() { ochn.init(); ochn.send('action', 'visit'); }"
+STUB = "window.ochn = {q: []}; ['init', 'send'].forEach(m => { ochn[m] = (...a) => { ochn.q.push([m, ...a]); }; });"
 
 
 def loader(collector: CountingServer) -> str:

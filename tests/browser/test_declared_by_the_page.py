@@ -4,11 +4,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.counting_server import CountingServer
-from tests.browser.pages import TRACK_VISIT, OpenTab, loader, tracked_page
+from tests.browser.pages import STUB, TRACK_VISIT, OpenTab, loader, tracked_page
 
 pytestmark = pytest.mark.browser
-
-STUB = "window.ochn = {q: []}; ['init', 'send'].forEach(m => { ochn[m] = (...a) => { ochn.q.push([m, ...a]); }; });"
 
 
 def visits(collector: CountingServer, page: Page) -> list[str]:

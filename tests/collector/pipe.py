@@ -68,7 +68,7 @@ async def talk(raw: bytes, *, fast_lane: bool, pieces: int = 1, requests: int = 
                 ids=house.ids,
                 metrics=metrics,
             )
-            app = build_app(AsgiDoor(door), Health(lambda: LogState("ok"), lambda: False), None, None)
+            app = build_app(AsgiDoor(door), Health(lambda: LogState("ok"), lambda: False), {}, None)
             config, state, pipe = uvicorn.Config(app, lifespan="off"), ServerState(), Pipe()
             config.load()
             state.default_headers = [(b"date", DATE)]

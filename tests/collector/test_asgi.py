@@ -5,6 +5,7 @@ from pathlib import Path
 
 import brotli
 import pytest
+from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from collector.arrival import Reply
@@ -12,7 +13,8 @@ from collector.asgi import build_app
 from collector.asgi_door import write_reply
 from collector.body import Incoming
 from collector.health import Health
-from collector.shim import Script, find_script, preferred_encoding
+from collector.settings import CollectorSettings
+from collector.shim import Script, find_script, find_scripts, hashed_path, integrity, preferred_encoding
 from eventlog.log import LogState
 from tests.collector.wire import Answer, ask, request, served
 
@@ -31,7 +33,8 @@ async def collector(
     state: LogState | None = None, *, draining: bool = False, script: bool = True, demo_dir: Path | None = None
 ) -> AsyncIterator[int]:
     health = Health(lambda: state or LogState("ok"), lambda: draining)
-    async with served(build_app(door, health, Script(SOURCE, 600) if script else None, demo_dir)) as port:
+    scripts = {PATH: Script(SOURCE, "public, max-age=600")} if script else {}
+    async with served(build_app(door, health, scripts, demo_dir)) as port:
         yield port
 
 
@@ -43,8 +46,7 @@ async def fetch(port: int, accept_encoding: str, method: str = "GET", etag: str 
 async def test_the_script_in_each_encoding() -> None:
     async with collector() as port:
         plain, zipped, brotlied = [await fetch(port, accept) for accept in ("", "gzip, deflate", "gzip, deflate, br")]
-        lead = await fetch(port, "", path="/jsapi/omnichannelLead.js")
-    assert plain.body == gzip.decompress(zipped.body) == brotli.decompress(brotlied.body) == lead.body == SOURCE
+    assert plain.body == gzip.decompress(zipped.body) == brotli.decompress(brotlied.body) == SOURCE
     encodings = [answer.headers.get("content-encoding") for answer in (plain, zipped, brotlied)]
     assert encodings == [None, "gzip", "br"]
     assert len({answer.headers["etag"] for answer in (plain, zipped, brotlied)}) == 3
@@ -107,6 +109,46 @@ def test_the_minified_script_goes_first(tmp_path: Path) -> None:
     assert find_script(tmp_path) == b"readable"
     (tmp_path / "omnichannel.min.js").write_bytes(b"small")
     assert find_script(tmp_path) == b"small"
+
+
+async def test_each_path_of_the_script(tmp_path: Path) -> None:
+    assert find_scripts(tmp_path, 600) == {}
+    (tmp_path / "earlier").mkdir()
+    files = {"omnichannel.js": b"readable", "omnichannel.min.js": SOURCE, "omnichannel.min.js.map": b"{}"}
+    for name, content in {**files, "earlier/0.1.js": b"old"}.items():
+        (tmp_path / name).write_bytes(content)
+    scripts = find_scripts(tmp_path, 600, ["/assets/shop.js"])
+    async with served(build_app(door, Health(lambda: LogState("ok"), lambda: False), scripts, None)) as port:
+        answers = {path: await fetch(port, "br", path=path) for path in scripts}
+        gone = await fetch(port, "", path=hashed_path(b"another"))
+    forever = {hashed_path(SOURCE): SOURCE, hashed_path(b"old"): b"old"}
+    assert {path: brotli.decompress(answer.body) for path, answer in answers.items()} == {
+        **dict.fromkeys(["/jsapi/omnichannel.js", "/jsapi/omnichannelLead.js", "/assets/shop.js"], SOURCE),
+        "/jsapi/omnichannel.src.js": b"readable",
+        "/jsapi/omnichannel.min.js.map": b"{}",
+        **forever,
+    }
+    caching = {path: answer.headers["cache-control"] for path, answer in answers.items()}
+    assert {path for path, life in caching.items() if life == "public, max-age=31536000, immutable"} == set(forever)
+    assert {life for path, life in caching.items() if path not in forever} == {"public, max-age=600"}
+    assert answers["/jsapi/omnichannel.min.js.map"].headers["content-type"] == "application/json"
+    assert gone.status == 404
+
+
+def test_integrity_as_a_browser_reckons_it() -> None:
+    # printf "alert('Hello, world.');" | openssl dgst -sha384 -binary | openssl base64 -A
+    assert integrity(b"alert('Hello, world.');") == (
+        "sha384-H8BRh8j48O9oYatfu5AZzq6A9RINhZO5H16dQZngK7T62em8MUt1FLm52t+eX6xO"
+    )
+
+
+@pytest.mark.parametrize(
+    "alias", ["/health/x.js", "/jsapi/send", "/mobileapi", "/demo/a.js", "/", "a.js", "//h/a.js", "/{a}"]
+)
+def test_an_alias_that_is_no_path_or_taken_is_refused(alias: str) -> None:
+    assert CollectorSettings(script_aliases=("/assets/shop.js", "/a.b/c")).script_aliases
+    with pytest.raises(ValidationError, match="expected a path such as"):
+        CollectorSettings(script_aliases=(alias,))
 
 
 async def test_the_demo(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ PACKAGES = {
     "mkfs.ext4": "e2fsprogs",
     "java": "default-jre-headless",
     "mvn": "maven",
+    "node": "nodejs",
     "strace": "strace",
     "wrk": "wrk",
 }
@@ -21,6 +22,15 @@ def require(tool: str) -> str:
     if found := shutil.which(tool):
         return found
     pytest.fail(f"{tool} is missing: run `scripts/install-tools {tool}`, or install the package {PACKAGES[tool]}")
+
+
+def node_tool(name: str) -> Path:
+    """The folder of a tool of npm's, or a failed test that says how to fetch it."""
+    require("node")
+    folder = ROOT / ".cache" / "node" / name
+    if not (folder / "complete").is_file():
+        pytest.fail(f"{name} is missing: run `scripts/node-tools {name}` (it needs npm: `scripts/install-tools npm`)")
+    return folder
 
 
 def kafka_class_path() -> str:

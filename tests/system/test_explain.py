@@ -2,6 +2,7 @@
 And the other commands that need nothing running: check-config, keys, version, help."""
 
 import json
+import re
 import shlex
 import socket
 from collections.abc import Iterator
@@ -132,6 +133,10 @@ def test_keys_where_nothing_is_configured_are_those_of_dev(tmp_path: Path) -> No
     out, _ = command("keys", "snippet", "demo", "--url=https://track.example/", cwd=tmp_path)
     assert "var ochnkey = 'demo';" in out
     assert "js.src = 'https://track.example/jsapi/omnichannel.js'" in out
+    out, _ = command("keys", "snippet", "demo", "--url=https://track.example", "--integrity", cwd=tmp_path)
+    assert re.search(
+        r'src="https://track.example/jsapi/omnichannel\.\w{20}\.js"\n  integrity="sha384-\S{64}" cross', out
+    )
     _, err = command("keys", "snippet", "nobody", code=1, cwd=tmp_path)
     assert "vendor-samples, demo" in err
 

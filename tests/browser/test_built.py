@@ -1,0 +1,43 @@
+"""The other tests here load the built script by its plain name; these load it, and its source, by the other ones."""
+
+import pytest
+
+from collector.shim import hashed_path, integrity
+from tests.browser.counting_server import ALIAS, BUILT, CountingServer
+from tests.browser.pages import TRACK_VISIT, OpenTab, ready, send, wait_described
+
+pytestmark = pytest.mark.browser
+
+CSP = (
+    "default-src 'none'; img-src data:; script-src 'nonce-x' 'strict-dynamic'; connect-src {us}; "
+    "require-trusted-types-for 'script'"
+)
+
+
+def page_of(script: str, *, policy: str = "") -> str:
+    return f"""<!doctype html><meta http-equiv="Content-Security-Policy" content="{policy}">
+    <link rel="icon" href="data:,"><script nonce="x">var ochnkey = 'demo'; {TRACK_VISIT}</script>{script}"""
+
+
+@pytest.mark.parametrize("path", ["/jsapi/omnichannel.src.js", ALIAS], ids=["readable source", "alias"])
+def test_the_other_paths(path: str, site: CountingServer, collector: CountingServer, open_tab: OpenTab) -> None:
+    site.pages["/"] = page_of(f'<script async src="{collector.origin}{path}"></script>')
+    page = ready(open_tab())
+    assert [fields["actionType"] for fields in collector.wait_taken("send", 1)] == ["visit"]
+    collector.fail("send", status=503)
+    send(page, *range(10))
+    page.reload()
+    assert wait_described(collector, 10) == [str(number) for number in range(10)]
+
+
+def test_under_a_strict_policy_by_hash(site: CountingServer, collector: CountingServer, open_tab: OpenTab) -> None:
+    """A violation is an error in the console, and none may stand there."""
+    site.pages["/"] = page_of(
+        f"""<script nonce="x" async src="{collector.origin}{hashed_path(BUILT)}"
+        integrity="{integrity(BUILT)}" crossorigin="anonymous"></script>""",
+        policy=CSP.format(us=collector.origin),
+    )
+    page = ready(open_tab())
+    page.evaluate("ochn.register({userEmail: 'ann@shop.example'})")
+    collector.wait_taken("register", 1)
+    assert [fields["actionType"] for fields in collector.taken("send")] == ["visit"]

@@ -1,0 +1,55 @@
+"""What is built of omnichannel.js is what its source says, small, typed, and as its page tells."""
+
+import gzip
+import re
+import subprocess
+from pathlib import Path
+
+import brotli
+import pytest
+
+from tests.browser.pages import STUB
+from tests.support.tools import ROOT, node_tool, require
+
+STATIC = ROOT / "static"
+BARS = (14_500, 6_000, 5_400)  # raw, gzip -9, brotli 11
+
+
+def test_built_again_it_is_the_same(tmp_path: Path) -> None:
+    node_tool("terser")
+    subprocess.run([ROOT / "scripts/shim", tmp_path], check=True, timeout=120)
+    for name in ("omnichannel.min.js", "omnichannel.min.js.map"):
+        assert (tmp_path / name).read_bytes() == (STATIC / name).read_bytes(), f"{name} is old: run `make shim`"
+
+
+def test_its_size_is_what_its_page_says() -> None:
+    built = (STATIC / "omnichannel.min.js").read_bytes()
+    sizes = len(built), len(gzip.compress(built, 9, mtime=0)), len(brotli.compress(built, quality=11))
+    assert all(size <= bar for size, bar in zip(sizes, BARS, strict=True)), sizes
+    page = (ROOT / "docs/omnichannel.md").read_text()
+    row = re.search(r"^\| \*\*ours\*\* \|([^|]+)\|([^|]+)\|([^|]+)\|", page, re.MULTILINE)
+    assert row
+    told = [int(cell.replace(",", "")) for cell in row.groups()]
+    assert told == [pytest.approx(size, rel=0.01) for size in sizes], f"docs/omnichannel.md: it has {sizes}"
+
+
+def test_the_stub_of_its_page_is_the_one_that_is_tested() -> None:
+    assert f"<script>{STUB}</script>" in (ROOT / "docs/omnichannel.md").read_text()
+    assert len(gzip.compress(STUB.encode(), 9, mtime=0)) <= 200
+
+
+def test_its_types_hold_in_a_strict_page() -> None:
+    """What must not compile stands there too: `@ts-expect-error` fails when nothing is wrong."""
+    compiler = node_tool("typescript") / "node_modules/typescript/bin/tsc"
+    flags = ("--strict", "--noEmit", "--target", "es2020", "--lib", "es2020,dom")
+    sample = ROOT / "tests/shim_sample.ts"
+    done = subprocess.run([require("node"), compiler, *flags, sample], check=False, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def test_its_types_name_what_the_script_has() -> None:
+    script, types = [(STATIC / name).read_text() for name in ("omnichannel.js", "omnichannel.d.ts")]
+    calls = script.partition("const calls = {")[2].partition("};")[0]
+    has = {*re.findall(r"(\w+): safely", calls), "state", "version"}
+    api = types.partition("interface Api {")[2].partition("\n  }")[0]
+    assert set(re.findall(r"^    (?:readonly )?(\w+)[(:]", api, re.MULTILINE)) == has
