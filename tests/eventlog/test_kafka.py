@@ -18,7 +18,7 @@ from eventlog.settings import KafkaSettings, LogSettings
 from eventlog.topics import Topic, Topics, topic_named
 from tests.support.kafka import Kafka, KafkaServer, a_place
 from tests.support.kafka_log import a_log, a_topic, metrics, records, up
-from tests.support.logs import scanned, writing
+from tests.support.logs import PATIENCE, scanned, writing
 
 pytestmark = pytest.mark.anyio
 EVENT = Event(
@@ -62,7 +62,7 @@ async def test_a_topic_that_this_process_was_not_told_of_is_looked_up(kafka: Kaf
     known, unknown = a_topic(), Topic(f"{a_topic().name}.events")
     async with writing(a_log(kafka.bootstrap, tmp_path, known, partitions=3)) as writer:
         outcomes: list[object] = []
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE):
             while not outcomes or not isinstance(outcomes[-1], Position):
                 writer.append(records(unknown, [1]), lambda _, outcome: outcomes.append(outcome))
                 await asyncio.sleep(0.1)

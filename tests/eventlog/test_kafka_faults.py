@@ -17,7 +17,7 @@ from eventlog.topics import Topic
 from tests.support.appends import Sender
 from tests.support.kafka import Kafka, KafkaServer, a_place
 from tests.support.kafka_log import a_log, a_topic, read_all, records, until, up
-from tests.support.logs import reading, scanned, values, writing
+from tests.support.logs import PATIENCE, reading, scanned, values, writing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.kafka]
 
@@ -45,7 +45,7 @@ async def test_writer_and_reader_survive_a_frozen_and_a_killed_broker(shaken: Ka
             assert len(sender.durable) > durable_before
             await up(writer)
         await append_durably(writer, records(topic, [1_000_000]))
-        async with asyncio.timeout(60.0):
+        async with asyncio.timeout(PATIENCE):
             while not sender.durable | {b"1000000"} <= found:
                 await asyncio.sleep(0.1)
         collecting.cancel()
@@ -125,7 +125,7 @@ async def test_closing_while_the_broker_is_frozen_is_bounded_and_leaves_nothing(
     sender = Sender(writer, topic)
     shaken.freeze()
     await sender.send(100)
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE):
         await writer.close(0.5)
         await reader.close(0.5)
     await sender.until_told(0.1)
@@ -169,7 +169,7 @@ async def test_only_the_record_that_is_too_large_is_refused_when_the_limit_is_lo
 
 
 async def until_durable(writer: LogWriter, topic: Topic, number: int) -> None:
-    async with asyncio.timeout(40.0):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 await append_durably(writer, records(topic, [number]))
@@ -180,7 +180,7 @@ async def until_durable(writer: LogWriter, topic: Topic, number: int) -> None:
 
 
 async def down(writer: LogWriter) -> None:
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE):
         while writer.state().status != "down":
             await asyncio.sleep(0.01)
 

@@ -23,7 +23,7 @@ from tests.support.detached import ROOT
 from tests.support.log_appender import TOPIC
 from tests.support.logs import scanned
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def a_log(

@@ -15,6 +15,7 @@ from eventlog.kafka import KafkaLog
 from eventlog.log import Assigned, Batch, Item, LogReader, LogWriter, Record, StoredRecord
 from eventlog.settings import KafkaSettings
 from eventlog.topics import Topic
+from tests.support.logs import PATIENCE
 
 
 def a_log(bootstrap: str, data_dir: Path, *topics: Topic, **settings: object) -> KafkaLog:
@@ -35,14 +36,14 @@ def records(topic: Topic, numbers: Sequence[int], keys: int = 20) -> list[Record
     return [Record(topic.name, b"key-%d" % (number % keys), b"%d" % number, time.time()) for number in numbers]
 
 
-async def up(writer: LogWriter, seconds: float = 40.0) -> None:
+async def up(writer: LogWriter, seconds: float = PATIENCE) -> None:
     """Returns once the writer says that all is well."""
     async with asyncio.timeout(seconds):
         while writer.state().status != "ok":
             await asyncio.sleep(0.01)
 
 
-async def until(reader: LogReader, kind: type[Item], *, asks: int = 0, seconds: float = 30.0) -> Item:
+async def until(reader: LogReader, kind: type[Item], *, asks: int = 0, seconds: float = PATIENCE) -> Item:
     """The next item of a kind; what comes before it is passed over. `asks` for records too, also for other kinds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -52,7 +53,7 @@ async def until(reader: LogReader, kind: type[Item], *, asks: int = 0, seconds: 
     raise TimeoutError(f"no {kind.__name__} within {seconds:.0f} s")
 
 
-async def read_all(reader: LogReader, count: int, seconds: float = 30.0) -> list[StoredRecord]:
+async def read_all(reader: LogReader, count: int, seconds: float = PATIENCE) -> list[StoredRecord]:
     """`count` records, each batch committed; fewer when no more come."""
     found: list[StoredRecord] = []
     deadline = time.monotonic() + seconds
