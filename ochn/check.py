@@ -9,8 +9,10 @@ import typer
 from rich.console import Console
 
 from base.errors import SettingsError
-from ochn.config import Settings, flat, load_settings, masked
+from ochn.config import Settings, flat, load_settings, masked, plain
 from ochn.output import table
+
+EXAMPLE = "replace-"  # how every value begins that ochn.example.toml asks to replace
 
 
 def check_config(
@@ -42,7 +44,8 @@ def check_config(
 
 def remarks(settings: Settings) -> list[str]:
     """What is allowed, and rarely meant."""
-    told = []
+    values = flat(plain(settings, lambda secret: secret))
+    told = [f"{name} is still the example's" for name, value in values if str(value).startswith(EXAMPLE)]
     if not settings.keys:
         told.append("no [keys.<name>]: every call will be answered 403")
     if not settings.enabled_destinations():

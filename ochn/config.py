@@ -1,7 +1,7 @@
 """The whole configuration: what every program reads, in one model, so that a misspelt table is a fault too."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,19 @@ def load_settings(chosen: Path | None, overrides: Mapping[str, str]) -> tuple[Se
 
 def masked(value: Any) -> Any:
     """Settings as plain data with every secret hidden; what is not set stays visible as such."""
+    return plain(value, lambda secret: MASK if secret else "")
+
+
+def plain(value: Any, show: Callable[[str], str]) -> Any:
+    """Settings as plain data; `show` says what stands for a secret."""
     if isinstance(value, SecretStr):
-        return MASK if value.get_secret_value() else ""
+        return show(value.get_secret_value())
     if isinstance(value, BaseModel):
-        return {name: masked(getattr(value, name)) for name in type(value).model_fields}
+        return {name: plain(getattr(value, name), show) for name in type(value).model_fields}
     if isinstance(value, Mapping):
-        return {name: masked(item) for name, item in value.items()}
+        return {name: plain(item, show) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [masked(item) for item in value]
+        return [plain(item, show) for item in value]
     return str(value) if isinstance(value, Path) else value
 
 

@@ -14,6 +14,7 @@ from base.reasons import Refusal
 from base.settings import validate
 from collector.replies import STATUS
 from eventlog.schema import schema
+from ochn.check import remarks
 from ochn.cli import app
 from ochn.config import Settings
 from ochn.reference import markdown
@@ -89,3 +90,11 @@ def test_every_command_of_the_readme_is_one() -> None:
     listed = CliRunner().invoke(app, ["--help"]).output
     assert said
     assert [command for command in said if command not in listed] == []
+
+
+def test_what_of_the_example_was_not_replaced_is_told() -> None:
+    text = (ROOT / "ochn.example.toml").read_text()
+    to_replace = re.findall(r'^\w+ = "replace-', text, re.MULTILINE)
+    settings = validate(Settings, tomllib.loads(text), "ochn.example.toml")
+    told = [remark for remark in remarks(settings) if remark.endswith("is still the example's")]
+    assert len(told) == len(to_replace) > 3
