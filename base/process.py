@@ -1,5 +1,6 @@
 """What a child process owes its parent."""
 
+import asyncio
 import ctypes
 import logging
 import os
@@ -33,3 +34,11 @@ def is_running(pid: int) -> bool:
     except PermissionError:
         pass  # somebody else's, and alive
     return True
+
+
+def ending_at_signal() -> asyncio.Event:
+    """Set at SIGINT or SIGTERM. Call on the running loop."""
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    return ending

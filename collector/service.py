@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +18,7 @@ from base.clock import SystemClock
 from base.ids import SystemIds
 from base.logs import Logger, build_logger
 from base.metrics import collector_metrics, log_metrics
+from base.process import ending_at_signal
 from base.serving import HttpProtocol, Server
 from collector.asgi import build_app
 from collector.asgi_door import AsgiDoor
@@ -101,9 +101,7 @@ async def run_worker(
     `environ` is where the settings came from, and their keys come again. `ready` is called once it serves. `admin`:
     with an admin address of its own (a supervised worker's metrics are its parent's to show).
     """
-    ending = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    ending = ending_at_signal()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every request that is not HTTP
     async with open_collector(settings, environ, name, draining=ending.is_set) as collector, AsyncExitStack() as stack:
         if admin:

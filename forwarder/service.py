@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from base.clock import SystemClock
 from base.ids import SystemIds
 from base.logs import Logger, build_logger
 from base.metrics import forwarder_metrics, log_metrics
+from base.process import ending_at_signal
 from eventlog.build import build_log
 from eventlog.log import EventLog
 from eventlog.topics import Topics
@@ -79,9 +79,7 @@ async def run_forwarder(
     `ready` is called once it runs. `admin`: with an admin address of its own (a supervised forwarder's metrics are its
     parent's to show).
     """
-    ending = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    ending = ending_at_signal()
     async with open_forwarder(settings) as forwarder, AsyncExitStack() as stack:
         if admin:
             app = build_admin(summed(forwarder.registry, environ), lambda: _shown(forwarder))

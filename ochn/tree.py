@@ -3,7 +3,6 @@
 import asyncio
 import io
 import shutil
-import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from base.admin import beside, build_admin, serve_admin, summed
 from base.clock import SystemClock
 from base.lock import lock_data_dir
 from base.logs import build_logger
+from base.process import ending_at_signal
 from base.serving import listen, url_of
 from ochn.config import Settings
 from ochn.served import remember
@@ -60,10 +60,7 @@ def run_tree(tree: Tree) -> int:
 
 
 async def _serve(tree: Tree, metrics: Path) -> int:
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ending.set)
+    ending = ending_at_signal()
     settings = tree.settings
     logger = build_logger(settings.logging, "ochn", None if tree.lines is None else _Lines(tree.lines))
     with ExitStack() as sockets:
