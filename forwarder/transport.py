@@ -1,12 +1,14 @@
 """The one way out: a request, a reply. No redirects, no proxies of the environment, a total deadline, a reply limit."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from forwarder.errors import Unreachable
+from forwarder.errors import TimedOut, TransportError, Unreachable
 
 REPLY_LIMIT = 1024 * 1024  # bytes of a reply's body
+IDLE_SECONDS = 30.0  # below what servers and balancers grant, so that we rarely write into a closing connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,19 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+async def within(deadline: float, sending: Awaitable[Reply]) -> Reply:
+    """A client's call under the total deadline, whatever it raises told as a TransportError."""
+    try:
+        async with asyncio.timeout(deadline):
+            return await sending
+    except TimeoutError as error:
+        raise TimedOut(f"no whole reply within {deadline:g} s") from error
+    except TransportError:
+        raise
+    except Exception as error:  # also what the client should have caught: there is no reply either way
+        raise Unreachable(f"{type(error).__name__}: {error}") from error
 
 
 class MemoryTransport:

@@ -1,15 +1,13 @@
 """Calls by aiohttp: where each event is a call of its own, so that a call must cost little."""
 
-import asyncio
 from typing import Final
 
 import aiohttp
 from yarl import URL
 
-from forwarder.errors import ReplyTooLarge, TimedOut, TransportError, Unreachable
-from forwarder.transport import REPLY_LIMIT, Reply, Request
+from forwarder.errors import ReplyTooLarge
+from forwarder.transport import IDLE_SECONDS, REPLY_LIMIT, Reply, Request, within
 
-IDLE_SECONDS: Final = 30.0  # below what servers and balancers grant, so that we rarely write into a closing connection
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the deadline is ours
 
 
@@ -26,15 +24,7 @@ class AiohttpTransport:
         self._reply_limit = reply_limit
 
     async def send(self, request: Request, deadline: float) -> Reply:
-        try:
-            async with asyncio.timeout(deadline):
-                return await self._send(request)
-        except TimeoutError as error:
-            raise TimedOut(f"no whole reply within {deadline:g} s") from error
-        except TransportError:
-            raise
-        except Exception as error:  # also what the client should have caught: there is no reply either way
-            raise Unreachable(f"{type(error).__name__}: {error}") from error
+        return await within(deadline, self._send(request))
 
     async def _send(self, request: Request) -> Reply:
         sending = self._session.request(

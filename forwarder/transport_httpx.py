@@ -1,14 +1,9 @@
 """Calls by httpx: where one call carries many events, so that its own cost does not count."""
 
-import asyncio
-from typing import Final
-
 import httpx
 
-from forwarder.errors import ReplyTooLarge, TimedOut, TransportError, Unreachable
-from forwarder.transport import REPLY_LIMIT, Reply, Request
-
-IDLE_SECONDS: Final = 30.0  # below what servers and balancers grant, so that we rarely write into a closing connection
+from forwarder.errors import ReplyTooLarge
+from forwarder.transport import IDLE_SECONDS, REPLY_LIMIT, Reply, Request, within
 
 
 class HttpxTransport:
@@ -20,15 +15,7 @@ class HttpxTransport:
         self._reply_limit = reply_limit
 
     async def send(self, request: Request, deadline: float) -> Reply:
-        try:
-            async with asyncio.timeout(deadline):
-                return await self._send(request)
-        except TimeoutError as error:
-            raise TimedOut(f"no whole reply within {deadline:g} s") from error
-        except TransportError:
-            raise
-        except Exception as error:  # also what the client should have caught: there is no reply either way
-            raise Unreachable(f"{type(error).__name__}: {error}") from error
+        return await within(deadline, self._send(request))
 
     async def _send(self, request: Request) -> Reply:
         outgoing = self._client.build_request(
