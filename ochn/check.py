@@ -1,16 +1,14 @@
 """`ochn check-config`: every fault at once, or what would run, with secrets masked."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 from rich.console import Console
 
 from base.errors import SettingsError
 from ochn.config import Settings, flat, load_settings, masked, plain
-from ochn.output import table
+from ochn.output import json_lines, table
 
 EXAMPLE = "replace-"  # how every value begins that ochn.example.toml asks to replace
 
@@ -26,12 +24,12 @@ def check_config(
         settings, environ = load_settings(config, {})
     except SettingsError as error:
         if as_json:
-            _print_json({"ok": False, "faults": list(error.faults)})
+            json_lines([{"ok": False, "faults": list(error.faults)}])
             raise typer.Exit(error.exit_code) from error
         raise
     warnings = remarks(settings)
     if as_json:
-        _print_json({"ok": True, "warnings": warnings, "settings": masked(settings)})
+        json_lines([{"ok": True, "warnings": warnings, "settings": masked(settings)}])
         return
     source = environ.get("OCHN_CONFIG", "the environment and the defaults")
     rows = ((name, _shown(value)) for name, value in flat(masked(settings)))
@@ -65,7 +63,3 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "-"
     return "-" if value in (None, "", {}) else str(value)
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
