@@ -41,6 +41,12 @@ class StoredRecord:
     timestamp: float
     headers: Headers = ()
 
+    def is_asked_for(self, since: float | None, until: float | None, containing: bytes | None) -> bool:
+        """As `LogScanner.scan` means them."""
+        if (since is not None and self.timestamp < since) or (until is not None and self.timestamp >= until):
+            return False
+        return containing is None or containing in (self.value or b"")
+
 
 Settled = Callable[[Record, Position | AppendError], None]
 
@@ -125,12 +131,19 @@ class LogReader(Protocol):
 
 class LogScanner(Protocol):
     def scan(
-        self, topic: str, since: float | None = None, ranges: Mapping[int, tuple[int, int]] | None = None
+        self,
+        topic: str,
+        since: float | None = None,
+        ranges: Mapping[int, tuple[int, int]] | None = None,
+        *,
+        until: float | None = None,
+        containing: bytes | None = None,
     ) -> AsyncIterator[StoredRecord]:
         """What stood in the topic when the scan began, partition after partition, in offset order.
 
-        `since`: only records with that timestamp (seconds since the epoch) or later. `ranges`: partition -> (first
-        offset, end exclusive), and no other partition.
+        `since`: only records with that timestamp (seconds since the epoch) or later; `until`: only earlier ones, and a
+        partition may be given up at the first that is not. `ranges`: partition -> (first offset, end exclusive), and
+        no other partition. `containing`: only records with these bytes in their value, found without decoding others.
         """
         ...
 

@@ -202,13 +202,19 @@ class MemoryScanner:
         self._log = log
 
     async def scan(
-        self, topic: str, since: float | None = None, ranges: Mapping[int, tuple[int, int]] | None = None
+        self,
+        topic: str,
+        since: float | None = None,
+        ranges: Mapping[int, tuple[int, int]] | None = None,
+        *,
+        until: float | None = None,
+        containing: bytes | None = None,
     ) -> AsyncIterator[StoredRecord]:
         bounds = await self.bounds(topic)
         for number, (earliest, end) in bounds.items():
             first, last = (earliest, end) if ranges is None else ranges.get(number, (0, 0))
             for record in self._log.topics[topic][number].slice(first, min(last, end)):
-                if since is None or record.timestamp >= since:
+                if record.is_asked_for(since, until, containing):
                     yield record
 
     async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:

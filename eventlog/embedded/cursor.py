@@ -80,18 +80,19 @@ class Cursor:
 
     def _batch(self, frames: list[Frame]) -> Batch:
         name = self._name
-        records = tuple(
-            StoredRecord(
-                Position(name, PARTITION, frame.sequence), frame.key, frame.value, frame.timestamp, frame.headers
-            )
-            for frame in frames
-        )
+        records = tuple(stored(name, frame) for frame in frames)
         self.offset = frames[-1].sequence + 1
         return Batch(name, PARTITION, records, self.offset)
 
     def _skip_to(self, offset: int, cause: Literal["expired", "damaged"]) -> Gap:
         first, self.offset = self.offset, offset
         return Gap(self._name, PARTITION, first, offset, cause)
+
+
+def stored(topic: str, frame: Frame) -> StoredRecord:
+    return StoredRecord(
+        Position(topic, PARTITION, frame.sequence), frame.key, frame.value, frame.timestamp, frame.headers
+    )
 
 
 def first_since(topic: TopicFiles, time: float) -> int:

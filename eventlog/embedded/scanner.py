@@ -1,16 +1,17 @@
 """Looking at a topic without a group, also while nobody else runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Final
 from weakref import finalize
 
-from eventlog.embedded.cursor import PARTITION, Cursor, first_since
+from eventlog.embedded.cursor import PARTITION, Cursor, first_since, stored
 from eventlog.embedded.groups import committed_offset
+from eventlog.embedded.segment import SegmentFile
 from eventlog.embedded.topic import TopicFiles
 from eventlog.log import Batch, StoredRecord
 
@@ -39,27 +40,31 @@ class EmbeddedScanner:
         self._kept_open = kept_open
 
     async def scan(
-        self, topic: str, since: float | None = None, ranges: Mapping[int, tuple[int, int]] | None = None
+        self,
+        topic: str,
+        since: float | None = None,
+        ranges: Mapping[int, tuple[int, int]] | None = None,
+        *,
+        until: float | None = None,
+        containing: bytes | None = None,
     ) -> AsyncIterator[StoredRecord]:
         bounds = await self.bounds(topic)
         if not bounds:
             return
         first, end = bounds[PARTITION]
         if ranges is not None:
-            asked, until = ranges.get(PARTITION, (end, end))
-            first, end = max(first, asked), min(end, until)
+            asked, last = ranges.get(PARTITION, (end, end))
+            first, end = max(first, asked), min(end, last)
         loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, f"scan-{topic}")
         files = await loop.run_in_executor(thread, TopicFiles, self._directory / topic)
-        cursor = Cursor(files, first)
+        reading = _read(files, first, end, since, until) if containing is None else _search(files, containing)
         try:
-            if since is not None:
-                cursor.offset = max(first, await loop.run_in_executor(thread, first_since, files, since))
-            while cursor.offset < end and (item := await loop.run_in_executor(thread, cursor.read, _AT_ONCE)):
-                for record in item.records if isinstance(item, Batch) else ():
-                    if record.position.offset < end and (since is None or record.timestamp >= since):
+            while records := await loop.run_in_executor(thread, next, reading, None):
+                for record in records:
+                    if first <= record.position.offset < end and record.is_asked_for(since, until, containing):
                         yield record
         finally:  # by the same thread: a scan that is given up may still be reading there
-            thread.submit(cursor.close)
+            thread.submit(reading.close)
             thread.submit(files.close)
             thread.shutdown(wait=False)
 
@@ -76,6 +81,34 @@ class EmbeddedScanner:
         with TopicFiles(directory) as files:
             segments = files.durable_segments()
         return {PARTITION: (segments[0].base, segments[-1].next)}
+
+
+Groups = Generator[Sequence[StoredRecord], None, None]  # none of them empty: the end is told apart from those
+
+
+def _read(files: TopicFiles, first: int, end: int, since: float | None, until: float | None) -> Groups:
+    cursor = Cursor(files, first if since is None else max(first, first_since(files, since)))
+    try:
+        while cursor.offset < end and (item := cursor.read(_AT_ONCE)):
+            if isinstance(item, Batch):
+                yield item.records
+                if until is not None and item.records[-1].timestamp >= until:
+                    return
+    finally:
+        cursor.close()
+
+
+def _search(files: TopicFiles, needle: bytes) -> Groups:
+    """Segment by segment."""
+    for segment in files.durable_segments():
+        with suppress(FileNotFoundError), closing(SegmentFile(files.directory / segment.file)) as file:
+            found = [
+                stored(files.directory.name, frame)
+                for frame in file.holding(needle, segment.bytes)
+                if frame.sequence >= segment.base
+            ]
+            if found:
+                yield found
 
 
 def _committed(directory: Path, group: str, topic: str) -> Mapping[int, int]:

@@ -9,6 +9,7 @@ from eventlog.embedded import files
 from eventlog.embedded.frames import MAGIC, MAX_FRAME, Frame, frame_at, length_at
 
 _CHUNK: Final = 256 * 1024
+_SEARCHED: Final = 4 * 1024 * 1024
 
 
 class SegmentFile:
@@ -43,6 +44,32 @@ class SegmentFile:
             else:
                 low = frame.end
         return low
+
+    def holding(self, needle: bytes, end: int) -> Iterator[Frame]:
+        """The frames that end by `end` and hold these bytes, which are looked for without reading frame by frame."""
+        start = 0
+        while start < end:
+            buffer = os.pread(self._descriptor, min(_SEARCHED, end - start), start)
+            at = buffer.find(needle)
+            if at >= 0:
+                frame = self._frame_around(start + at, end)
+                if frame is not None:
+                    yield frame
+                start = start + at + 1 if frame is None else frame.end
+            else:
+                start += max(len(buffer) - len(needle) + 1, 1)
+
+    def _frame_around(self, position: int, end: int) -> Frame | None:
+        for reach in (_CHUNK, MAX_FRAME):
+            start = max(0, position - reach)
+            buffer = os.pread(self._descriptor, min(end, position + reach) - start, start)
+            at = buffer.rfind(MAGIC, 0, position - start)
+            while at >= 0:
+                frame = frame_at(buffer, at, start)
+                if frame is not None and frame.end > position:
+                    return frame
+                at = buffer.rfind(MAGIC, 0, at)
+        return None
 
     def bytes_of(self, frame: Frame) -> bytes:
         return os.pread(self._descriptor, frame.end - frame.start, frame.start)

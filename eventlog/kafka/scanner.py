@@ -28,15 +28,21 @@ class KafkaScanner:
         self._connection = connection
 
     async def scan(
-        self, topic: str, since: float | None = None, ranges: Ranges | None = None
+        self,
+        topic: str,
+        since: float | None = None,
+        ranges: Ranges | None = None,
+        *,
+        until: float | None = None,
+        containing: bytes | None = None,
     ) -> AsyncIterator[StoredRecord]:
         async with self._consumer() as consumer:
             bounds = await self._within(_bounds(consumer, topic))
-            for partition, (first, end) in _narrowed(bounds, ranges).items():
+            for partition, (earliest, last) in _narrowed(bounds, ranges).items():
                 one = TopicPartition(topic, partition)
-                from_time = 0 if since is None else await self._within(_first_since(consumer, one, since, end))
-                async for record in self._read(consumer, one, max(first, from_time), end):
-                    if since is None or record.timestamp >= since:
+                first, end = await self._within(_in_time(consumer, one, (earliest, last), since, until))
+                async for record in self._read(consumer, one, first, end, containing or b""):
+                    if record.is_asked_for(since, until, None):
                         yield record
 
     async def bounds(self, topic: str) -> Ranges:
@@ -58,7 +64,7 @@ class KafkaScanner:
         return {one.partition: at.offset for one, at in offsets.items() if one.topic == topic and at.offset >= 0}
 
     async def _read(
-        self, consumer: AIOKafkaConsumer, one: TopicPartition, first: int, end: int
+        self, consumer: AIOKafkaConsumer, one: TopicPartition, first: int, end: int, containing: bytes
     ) -> AsyncIterator[StoredRecord]:
         if first >= end:
             return
@@ -70,7 +76,7 @@ class KafkaScanner:
                 consumer.getmany(one, timeout_ms=int(ANSWER_SECONDS * 500), max_records=FETCH_RECORDS)
             )
             for record in fetched.get(one, ()):
-                if record.offset < end:
+                if record.offset < end and (not containing or containing in (record.value or b"")):
                     yield stored(record)
             moved = await self._within(consumer.position(one))
             if moved == position:
@@ -114,6 +120,17 @@ def _narrowed(bounds: Ranges, ranges: Ranges | None) -> Ranges:
         for partition, (first, end) in bounds.items()
         if partition in ranges
     }
+
+
+async def _in_time(
+    consumer: AIOKafkaConsumer, one: TopicPartition, bounds: tuple[int, int], since: float | None, until: float | None
+) -> tuple[int, int]:
+    first, end = bounds
+    if since is not None:
+        first = max(first, await _first_since(consumer, one, since, end))
+    if until is not None:
+        end = min(end, await _first_since(consumer, one, until, end))
+    return first, end
 
 
 async def _first_since(consumer: AIOKafkaConsumer, one: TopicPartition, since: float, end: int) -> int:

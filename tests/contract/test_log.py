@@ -241,6 +241,15 @@ async def test_a_scan_shows_what_was_asked_for(log: EventLog, topic: str, other:
     assert values(await scanned(log, topic, ranges={0: (8, 99)}, since=TIME + 9)) == [b"value 9"]
     assert await scanned(log, topic, ranges={}) == []
     assert await scanned(log, topic, since=TIME + 60) == []
+    assert values(await scanned(log, topic, until=TIME + 2)) == [b"value 0", b"value 1"]
+    assert values(await scanned(log, topic, since=TIME + 3, until=TIME + 5)) == [b"value 3", b"value 4"]
+    assert await scanned(log, topic, until=TIME) == []
+    assert values(await scanned(log, topic, containing=b"ue 7")) == [b"value 7"]
+    assert values(await scanned(log, topic, containing=b"value", ranges={0: (2, 9)}, since=TIME + 7)) == [
+        b"value 7",
+        b"value 8",
+    ]
+    assert await scanned(log, topic, containing=b"value 10") == []
 
 
 async def test_a_scan_ends_with_what_stood_there_when_it_began(log: EventLog, topic: str) -> None:

@@ -202,3 +202,23 @@ async def test_events_without_a_manifest_are_not_taken_for_an_empty_topic(tmp_pa
     with pytest.raises(StartError, match=r"no manifest\.json"):
         await log.open_reader("group", TOPIC, "now")
     assert load(tmp_path / "log" / TOPIC) is None
+
+
+async def test_what_a_record_contains_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    """Across the pieces in which a segment is searched, in sealed segments, and behind damage."""
+    log, size = a_log(tmp_path, segment_bytes=6 * 1024 * 1024), 700_001
+    bodies = [b"%06d" % number + b"\xf8OC\xff" * (number % 3) + b"x" * size for number in range(20)]
+    async with writing(log) as writer:
+        for body in bodies:
+            await append_durably(writer, [Record(TOPIC, b"k", body + b"needle-" + body[:6], TIME)])
+    found = await scanned(log, TOPIC, containing=b"needle-")
+    assert [record.position.offset for record in found] == list(range(20))
+    (last,) = await scanned(log, TOPIC, containing=b"needle-000019")
+    assert (last.position.offset, last.value) == (19, bodies[19] + b"needle-000019")
+    assert await scanned(log, TOPIC, containing=b"needle-000020") == []
+    first = tmp_path / "log" / TOPIC / load(tmp_path / "log" / TOPIC).sealed[0].file  # type: ignore[union-attr]
+    with first.open("r+b") as file:
+        file.seek(size + 5_000)  # the second record
+        file.write(b"\0" * 100)
+    found = await scanned(log, TOPIC, containing=b"needle-")
+    assert [record.position.offset for record in found] == [0, *range(2, 20)]
