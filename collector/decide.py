@@ -1,16 +1,16 @@
 """An arrival to a decision, without I/O: `take` acts on it, `ochn explain` prints it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from base.clock import rfc3339
 from base.ids import IdSource
-from base.reasons import Quarantine, Refusal
+from base.reasons import Refusal
 from collector.arrival import Arrival
-from collector.calls import Call, call_in_batch, call_of
+from collector.batch import entry_of
+from collector.calls import Call, call_of
 from collector.decode import Decoded, body_limits, decode
-from collector.decode.json_body import faults_of
 from collector.errors import Refused
 from collector.identity import Identity
 from collector.judge import Envelope, Sent, judge
@@ -58,11 +58,17 @@ class Decider:
         decoded = decode(arrival.headers, arrival.body, self._body_limits[route.body])
         key = self._find_key(arrival.headers, decoded.fields)
         envelope = _envelope(arrival, key)
-        judged = tuple(self._judge(sent, envelope) for sent in self._events(call, arrival, decoded))
+        judged = tuple(self._judged(self._events(call, arrival, decoded), envelope))
         return Decision(arrival, call, envelope, decoded.fields, judged)
 
-    def _judge(self, sent: Sent, envelope: Envelope) -> Fitted:
-        return fit(judge(sent, envelope, self._identity, self._limits.sensors), sent)
+    def _judged(self, events: Iterable[Sent], envelope: Envelope) -> Iterator[Fitted]:
+        """In a batch, what names no visitor is of the one whom the init before it was answered."""
+        answered = ""
+        for sent in events:
+            named = sent.of(answered)
+            verdict = judge(named, envelope, self._identity, self._limits.sensors)
+            answered = next(iter(verdict.answer.values()), answered)
+            yield fit(verdict, named)
 
     def _find_key(self, headers: Mapping[str, str], fields: Mapping[str, Any]) -> AppKey:
         """In the body or in the header: either alone is enough, and a known one in either is."""
@@ -84,7 +90,7 @@ class Decider:
         else:
             for entry in self._entries(decoded.fields):
                 event_id = self._ids.event_id(arrival.received)
-                yield _entry(call, event_id, entry, decoded)
+                yield entry_of(call, event_id, entry, decoded, self._body_limits)
 
     def _entries(self, fields: Mapping[str, Any]) -> list[Any]:
         entries = fields.get("events")
@@ -93,20 +99,6 @@ class Decider:
         if len(entries) > self._limits.batch_events:
             raise Refused(Refusal.TOO_LARGE, f"a batch holds up to {self._limits.batch_events} events: send several")
         return entries
-
-
-def _entry(batch: Call, event_id: str, entry: Any, decoded: Decoded) -> Sent:
-    """An entry of a batch that names no call we know is kept, as a send that is quarantined for it."""
-    faults = faults_of(entry) if decoded.faults else ()
-    if not isinstance(entry, dict):
-        return Sent(Call(batch.surface, "send"), event_id, {}, entry, (Remark(Quarantine.BAD_SHAPE, "events"),))
-    fields = {"sentAt": decoded.fields.get("sentAt"), **entry}
-    call = call_in_batch(batch.surface, entry.get("call"))
-    if call is None:
-        remarks = (Remark(Quarantine.UNKNOWN_REQUEST_TYPE, "call"),)
-        return Sent(Call(batch.surface, "send"), event_id, fields, entry, tuple(map(Remark, faults)), remarks)
-    fields.pop("call", None)
-    return Sent(call, event_id, fields, entry, tuple(map(Remark, faults)))
 
 
 def _envelope(arrival: Arrival, key: AppKey) -> Envelope:

@@ -16,7 +16,7 @@ _OBJECTS: Final = frozenset({"additionalData", "technicalInfo", "page", "utm", "
 _SINGLES: Final = frozenset(
     {"email", "phone", "customerId", "pushNotificationToken", "uType", "requestType", "actionType", "lat", "lon", "pid"}
 )
-KNOWN: Final = _OBJECTS | _SINGLES | {"sensors", "accuracy", "uid", "mid", "eid", "ts", "sentAt"}
+KNOWN: Final = _OBJECTS | _SINGLES | {"sensors", "accuracy", "uid", "mid", "eid", "ts", "sentAt", "consent"}
 _BESIDE_LEAD: Final = frozenset({"uid", "mid", "pid", "eid", "ts", "sentAt", "uType", "page", "utm", "technicalInfo"})
 _NOT_OF_LEAD: Final = _BESIDE_LEAD | {"appkey", "appKey"}
 

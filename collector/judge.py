@@ -3,8 +3,8 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 from base.reasons import Quarantine, Warned
 from collector.calls import Call
@@ -15,6 +15,7 @@ from collector.keys import AppKey
 from collector.moments import Moments, moments
 from collector.person import normal_email
 from collector.remarks import Remark, reasons_of
+from collector.signals import with_told
 from collector.visitor import find_visitor, read_id
 from eventlog.event import Event
 
@@ -46,6 +47,12 @@ class Sent:
     source: Any
     faults: tuple[Remark, ...] = ()
     remarks: tuple[Remark, ...] = ()
+
+    def of(self, visitor: str) -> Self:
+        """With that visitor's id, unless it has one: an init asks for its own."""
+        if not visitor or self.call.kind == "init" or any(self.fields.get(name) for name in ("uid", "mid", "pid")):
+            return self
+        return replace(self, fields={**self.fields, "uid": visitor})
 
     def raw(self) -> bytes:
         """The bytes as they came; of a batch's event the JSON that holds all of it, what is no Unicode escaped."""
@@ -96,7 +103,7 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
         person=visitor.person,
         rerouted=kind != call.kind,
         foreignid=visitor.foreign,
-        consent=envelope.consent,
+        consent=with_told(envelope.consent, data),
         originverdict=envelope.originverdict,
         clientaddress=envelope.clientaddress,
         useragent=envelope.useragent,

@@ -1,6 +1,6 @@
 """Decisions and refusals to answers, byte for byte as contracts.md, section 1, has them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -95,14 +95,17 @@ class Answers:
             ("x-event-id", verdict.event.id),
             ("x-event-status", status_of(verdict)),
             *_cors(decision),
-            *self._cookies(decision, verdict),
+            *(("set-cookie", cookie) for _, cookie in self._cookies(decision, verdict)),
         )
         return Reply(200, orjson.dumps(body), headers)
 
     def many(self, decision: Decision, judged: Sequence[Fitted], durable: Sequence[bool]) -> Reply:
         """A verdict each, in the order they came; `retry`: this one is not stored, send it again."""
         results = [self._result(fitted.verdict, stored) for fitted, stored in zip(judged, durable, strict=True)]
-        return Reply(200, orjson.dumps({"status": "ok", "success": True, "results": results}), _cors(decision))
+        kept = (fitted.verdict for fitted, stored in zip(judged, durable, strict=True) if stored)
+        cookies = dict(cookie for verdict in kept for cookie in self._cookies(decision, verdict))
+        headers = (*_cors(decision), *(("set-cookie", cookie) for cookie in cookies.values()))
+        return Reply(200, orjson.dumps({"status": "ok", "success": True, "results": results}), headers)
 
     def own_lead(self, decision: Decision) -> Reply:
         """What this browser registered itself, unless the page asks for somebody else's e-mail."""
@@ -130,18 +133,19 @@ class Answers:
         told = [remark.sentence() for remark in verdict.remarks if remark.code is not Warned.FOREIGN_ID]
         return {"warnings": told} if self.warnings and told else {}
 
-    def _cookies(self, decision: Decision, verdict: Verdict) -> Iterable[tuple[str, str]]:
-        if not self.cookie_seconds or decision.call.surface != "web" or verdict.reasons:
+    def _cookies(self, decision: Decision, verdict: Verdict) -> Iterator[tuple[str, str]]:
+        """By name; of a batch's several the last stands."""
+        if not self.cookie_seconds or verdict.reasons:
             return
         secure = "; Secure" if decision.arrival.scheme == "https" else ""
         traits = f"Path=/; Max-Age={self.cookie_seconds}; SameSite=Lax{secure}"
-        if decision.call.kind == "init":
+        if verdict.event.type == "ochn.web.init":
             # The page's script reads it: no HttpOnly.
-            yield "set-cookie", f"{VISITOR_COOKIE}={quote(verdict.event.subject, safe='')}; {traits}"
-        if decision.call.kind == "register":
+            yield VISITOR_COOKIE, f"{VISITOR_COOKIE}={quote(verdict.event.subject, safe='')}; {traits}"
+        if verdict.event.type == "ochn.web.register":
             sealed = seal_lead(verdict.event.data["lead"], decision.key.tenant, self.identity)
             if sealed:
-                yield "set-cookie", f"{LEAD_COOKIE}={sealed}; {traits}; HttpOnly"
+                yield LEAD_COOKIE, f"{LEAD_COOKIE}={sealed}; {traits}; HttpOnly"
 
 
 def status_of(verdict: Verdict) -> str:

@@ -31,6 +31,18 @@ def consent(headers: Mapping[str, str], cookies: Mapping[str, str]) -> str | Non
     return ";".join(said) or None
 
 
+def with_told(consent: str | None, data: dict[str, Any]) -> str | None:
+    """With what the page's script read in its cookie, which does not travel to another origin; taken out of `data`."""
+    told = data.get("consent")
+    cookie = _cookie(told) if isinstance(told, str) else ""
+    if not cookie:
+        return consent
+    del data["consent"]
+    if (consent or "").startswith("cookie="):
+        return consent
+    return f"cookie={cookie};{consent}" if consent else f"cookie={cookie}"
+
+
 def _cookie(value: str) -> str:
     """Empty for what is none of the three ways to say it (contracts.md, "How real pages use omnichannel.js")."""
     if not value:

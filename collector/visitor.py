@@ -12,6 +12,7 @@ from collector.person import LONGEST_ID, contact_of, contact_of_lead, mobile_id
 from collector.remarks import Remark
 
 COOKIE: Final = "ochn_vid"
+_UNIQUE: Final = 16  # characters from which on a client's event id is believed to be nobody else's
 _NAMES: Final = {
     ("web", "init"): ("pid", "uid", "mid"),
     ("mobile", "init"): ("mid", "pid", "uid"),
@@ -92,11 +93,20 @@ def _web_init(data: dict[str, Any], cookies: Mapping[str, str], identity: Identi
     if person:
         return Visitor(person, person, answer={"uid": person})
     if not earlier:
-        fresh = identity.fresh(IdKind.VISITOR)
+        fresh = _first(data, identity, tenant)
         return Visitor(fresh, answer={"pid": fresh})
     found = _named(earlier, identity, Remark(Warned.FOREIGN_ID, "pid"))
     name = "uid" if found.person else "pid"
     return Visitor(earlier, found.person, found.foreign, found.remarks, {name: earlier})
+
+
+def _first(data: dict[str, Any], identity: Identity, tenant: str) -> str:
+    """A browser that asks again, because no answer came or the page was closed, is the same visitor: by its init's own
+    id. Short ones may be somebody's counter, so they say nothing."""
+    eid = read_id(data.get("eid"))
+    if len(eid) < _UNIQUE:
+        return identity.fresh(IdKind.VISITOR)
+    return identity.hashed(IdKind.VISITOR, tenant, "eid", eid)
 
 
 def _mobile_init(data: dict[str, Any], identity: Identity, tenant: str) -> Visitor:

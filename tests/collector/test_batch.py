@@ -1,12 +1,13 @@
 """Many events, one answer, a verdict each."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eventlog.errors import LogUnavailable
-from tests.collector.inside import JSON, PickyLog, body_of, inside
+from tests.collector.inside import JSON, PickyLog, body_of, header, inside
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +52,71 @@ async def test_a_form_may_hold_a_batch(tmp_path: Path) -> None:
             "accepted",
             "accepted",
         ]
+
+
+async def test_an_entry_may_be_the_form_of_its_call(tmp_path: Path) -> None:
+    forms = [
+        ("send", "uid=v&requestType=action&actionType=visit&aditionalData%5Bbrands%5D%5B0%5D=C%26A"),
+        ("register", f"uid=v&lead%5BuserEmail%5D=ana%40example.com&lead%5Bcv%5D={'x' * 20_000}"),
+        ("send", "uid=v&requestType=reach&utm%5Bsource%5D=%FF"),
+        ("send", f"uid=v&requestType=reach&aditionalData%5Bdescription%5D={'x' * 20_000}"),
+    ]
+    events = [{"call": call, "form": form} for call, form in forms]
+    async with inside(tmp_path) as house:
+        results = body_of(await house.send_json("/jsapi/batch", {"appkey": "demo", "events": events}))["results"]
+        visit, lead = house.events()
+        held = house.quarantined()
+    assert [result.get("reason") for result in results] == [None, None, "bad_text", "field_too_large"]
+    assert visit.data["additionalData"] == {"brands": ["C&A"]}
+    assert lead.data["lead"]["userEmail"] == "ana@example.com"
+    assert base64.b64decode(held[0].data_base64 or "") == forms[2][1].encode()
+
+
+async def test_what_names_no_visitor_is_of_the_one_whom_the_init_before_it_got(tmp_path: Path) -> None:
+    visit = {"call": "send", "requestType": "action", "actionType": "visit"}
+    events = [
+        visit,
+        {"call": "init"},
+        visit,
+        {**visit, "uid": "other"},
+        {"call": "init", "email": "a@b.example"},
+        visit,
+    ]
+    async with inside(tmp_path) as house:
+        reply = await house.send_json("/jsapi/batch", {"appkey": "demo", "events": events})
+        stored, held = house.events(), house.quarantined()
+    results = body_of(reply)["results"]
+    assert [event.quarantinereasons for event in held] == ["missing_visitor"]
+    pid, uid = results[1]["pid"], results[4]["uid"]
+    assert [event.subject for event in stored] == [pid, pid, "other", uid, uid]
+    assert header(reply, "set-cookie").startswith(f"ochn_vid={uid};")
+    assert [name for name, _ in reply.headers].count("set-cookie") == 1
+
+
+async def test_an_init_that_is_sent_again_names_the_same_visitor(tmp_path: Path) -> None:
+    async def asked(eid: str, key: str = "demo") -> str:
+        return str(body_of(await house.send_json("/jsapi/init", {"appkey": key, "eid": eid}))["pid"])
+
+    async with inside(tmp_path) as house:
+        first = await asked("mi9a1b2c3d4e5f6g7")
+        assert await asked("mi9a1b2c3d4e5f6g7") == first
+        assert await asked("mi9a1b2c3d4e5f6g8") != first
+        assert await asked("mi9a1b2c3d4e5f6g7", "shop") != first  # another tenant's
+        assert await asked("1") != await asked("1")  # somebody's counter
+
+
+async def test_consent_that_the_page_told(tmp_path: Path) -> None:
+    told = [
+        ("accepted", {}),
+        ("maybe", {}),
+        ("declined", {"cookie": "cookie_consent=accepted"}),
+        ("declined", {"dnt": "1"}),
+    ]
+    async with inside(tmp_path) as house:
+        for consent, headers in told:
+            await house.send_json("/jsapi/send", {"appkey": "demo", **VISIT, "consent": consent}, **headers)
+        recorded = [event.consent for event in house.events()]
+    assert recorded == ["cookie=accepted", None, "cookie=accepted", "cookie=declined;dnt=1"]
 
 
 async def test_the_batch_says_once_when_it_was_sent(tmp_path: Path) -> None:
