@@ -3,7 +3,7 @@
 `a[b][0]=x` is {"a": {"b": ["x"]}}. Source: the vendor's "Web Data Tracking" samples, and PHP's own reading of names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -12,7 +12,8 @@ from urllib.parse import quote_plus, unquote_to_bytes
 from base.errors import OchnError
 
 _SHORT: Final = 256  # what is longer is not kept: it may be as long as a body
-Pairs = Iterable[tuple[str, Any]]
+_USUAL: Final = 8_192  # bytes of a form; of a larger one nothing is kept
+Pairs = Sequence[tuple[str, Any]]
 
 
 class FormError(OchnError):
@@ -23,15 +24,50 @@ class FormError(OchnError):
         self.limit = limit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FormLimits:
-    """Counts, and sizes in UTF-8 bytes (faults.md, "Limits")."""
+    """Counts, and sizes in UTF-8 bytes (faults.md, "Limits"). One is equal to itself: shapes are kept by it."""
 
     pairs: int = 1_000
     key_bytes: int = 256
     value_bytes: int = 16_384
     levels: int = 5
     index: int = 99
+
+
+def read_form(body: bytes, limits: FormLimits, charset: str = "utf-8") -> dict[str, Any]:
+    """What `nest` makes of what `split_pairs` finds; FormError as they raise it."""
+    if charset == "utf-8" and len(body) <= min(limits.value_bytes, _USUAL) and body.isascii():
+        try:
+            return _read_usual(body.decode("ascii").replace("+", " ").split("&"), limits)
+        except FormError:
+            pass  # the plain way knows what came first
+    return nest(split_pairs(body, limits, charset), limits)
+
+
+def _read_usual(pieces: list[str], limits: FormLimits) -> dict[str, Any]:
+    names, _, values = zip(*[piece.partition("=") for piece in pieces], strict=True)
+    shape = _shape_of_form(names, limits)
+    texts = [_unquote(value) if "%" in value else value for value in values]
+    return {name: texts[part] if type(part) is int else _fill(part, texts) for name, part in shape.items()}
+
+
+@lru_cache(maxsize=256)
+def _shape_of_form(names: tuple[str, ...], limits: FormLimits) -> dict[str, Any]:
+    """Kept, as pages send the same few names in the same order."""
+    if "" in names or len(names) > limits.pairs:
+        raise FormError("pairs")
+    read = tuple(map(_unquote, names))
+    if any(len(name.encode()) > limits.key_bytes for name in read):
+        raise FormError("key_bytes")
+    return _shape(read, limits)
+
+
+def _unquote(text: str) -> str:
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError as error:
+        raise FormError("charset") from error
 
 
 def split_pairs(body: bytes, limits: FormLimits, charset: str = "utf-8") -> list[tuple[str, str]]:
@@ -70,10 +106,25 @@ def _read_name(name: bytes) -> bytes:
 
 def nest(pairs: Pairs, limits: FormLimits) -> dict[str, Any]:
     """Nested dicts, lists and values; a later pair wins over an earlier one of the same name, as in PHP."""
+    names: tuple[str, ...]
+    names, values = zip(*pairs, strict=True) if pairs else ((), ())
+    return {name: _fill(part, values) for name, part in _shape(names, limits).items()}
+
+
+def _fill(part: Any, values: Sequence[Any]) -> Any:
+    if type(part) is int:
+        return values[part]
+    if type(part) is dict:
+        return {name: _fill(inner, values) for name, inner in part.items()}
+    return [_fill(inner, values) for inner in part]
+
+
+def _shape(names: Sequence[str], limits: FormLimits) -> dict[str, Any]:
+    """The nesting that the names alone make: in each value's place its index."""
     root: dict[str, Any] = {}
-    for name, value in pairs:
+    for place, name in enumerate(names):
         if "[" not in name:
-            root[name] = value
+            root[name] = place
             continue
         head, *steps = _split_name(name)
         if len(steps) > limits.levels:
@@ -82,18 +133,14 @@ def nest(pairs: Pairs, limits: FormLimits) -> dict[str, Any]:
         for step in steps:
             node = _branch(node, last)
             last = step if step > ":" else _index(step, node, limits)  # past the digits: a name
-        node[last] = value
-    return {name: _lists(value) if type(value) is _Branch else value for name, value in root.items()}
+        node[last] = place
+    return {name: _lists(part) if type(part) is dict else part for name, part in root.items()}
 
 
-class _Branch(dict[str, Any]):
-    """A dict that brackets made, so that a value which is itself a dict (a file) is never taken for one."""
-
-
-def _branch(node: dict[str, Any], name: str) -> _Branch:
+def _branch(node: dict[str, Any], name: str) -> dict[str, Any]:
     inner = node.get(name)
-    if type(inner) is not _Branch:
-        inner = node[name] = _Branch()
+    if type(inner) is not dict:
+        inner = node[name] = {}
     return inner
 
 
@@ -108,7 +155,7 @@ def split_name(name: str) -> tuple[str, ...]:
 _split_name = lru_cache(maxsize=1024)(split_name)
 
 
-def _index(step: str, node: _Branch, limits: FormLimits) -> str:
+def _index(step: str, node: dict[str, Any], limits: FormLimits) -> str:
     """An empty step is one past the largest index so far, as in PHP: it never lands on a value that is there."""
     if step == "":
         step = str(max((int(name) for name in node if _is_index(name)), default=-1) + 1)
@@ -121,9 +168,9 @@ def _is_index(name: str) -> bool:
     return name.isdigit() and name.isascii()
 
 
-def _lists(branch: _Branch) -> dict[str, Any] | list[Any]:
+def _lists(branch: dict[str, Any]) -> dict[str, Any] | list[Any]:
     """A branch whose names are all indexes is a list, in order of its indexes."""
-    inner = {name: _lists(item) if type(item) is _Branch else item for name, item in branch.items()}
+    inner = {name: _lists(item) if type(item) is dict else item for name, item in branch.items()}
     if all(map(_is_index, inner)):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner

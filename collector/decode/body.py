@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from base.forms import FormError, nest, split_pairs
+from base.forms import FormError, nest, read_form
 from base.reasons import Quarantine
 from collector.decode.decoded import Decoded
 from collector.decode.gunzip import unpack
@@ -45,7 +45,7 @@ def decode(headers: Mapping[str, str], body: bytes, limits: BodyLimits) -> Decod
 
 def _read_form(body: bytes, charset: str, limits: BodyLimits) -> Decoded:
     try:
-        return Decoded(nest(split_pairs(body, limits.form, charset), limits.form), body)
+        return Decoded(read_form(body, limits.form, charset), body)
     except FormError as error:
         return Decoded(salvage_query(body), body, (_FORM_FAULTS[error.limit],))
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from base.forms import FormError, FormLimits, nest, split_pairs
+from base.forms import FormError, FormLimits, read_form
 
 # The vendors' own limits are unknown: these only keep a mistaken load test from eating the machine.
 _LIMITS: Final = FormLimits(pairs=100_000, key_bytes=4096, value_bytes=16 * 1024 * 1024, levels=30, index=100_000)
@@ -57,7 +57,7 @@ def decoded(content_type: str, body: bytes) -> Any:
         if media == "application/json":
             return orjson.loads(body)
         if media == "application/x-www-form-urlencoded":
-            return nest(split_pairs(body, _LIMITS), _LIMITS)
+            return read_form(body, _LIMITS)
     except (orjson.JSONDecodeError, FormError):
         pass
     return body.decode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """What is quick on the hot path says what the plain way says, written out here."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -9,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from base.clock import rfc3339
-from base.forms import FormError, FormLimits, nest, raw_pairs, split_name
+from base.forms import FormError, FormLimits, nest, raw_pairs, read_form, split_name, split_pairs
 from base.ids import SystemIds
 
 LIMITS = FormLimits(levels=3, index=12)
@@ -74,6 +75,30 @@ def test_names_are_nested_as_the_plain_way_nests_them(pairs: list[tuple[str, str
     except FormError as error:
         nested = error.limit
     assert nested == plain_nest(pairs)
+
+
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["1", "%2", "%FF", "a%26b", "é", "+", "long" * 5])), max_size=8))
+@example([("", "")])
+@example([("a" * 11, "1")])
+def test_a_form_is_read_as_the_plain_way_reads_it(pairs: list[tuple[str, str]]) -> None:
+    limits = FormLimits(pairs=6, key_bytes=10, value_bytes=18, levels=3, index=12)
+    body = "&".join(f"{name}={value}" for name, value in pairs).encode()
+    read, plain = (_result(way, body, limits) for way in (read_form, _plainly))
+    assert read == plain
+    assert _result(read_form, body.replace(b"[", b"%5B"), limits) == _result(_plainly, body, limits)
+
+
+def _plainly(body: bytes, limits: FormLimits) -> dict[str, Any]:
+    return nest(split_pairs(body, limits), limits)
+
+
+def _result(
+    way: Callable[[bytes, FormLimits], dict[str, Any]], body: bytes, limits: FormLimits
+) -> dict[str, Any] | str:
+    try:
+        return way(body, limits)
+    except FormError as error:
+        return error.limit
 
 
 def test_ids_are_never_given_twice_not_even_to_a_child() -> None:
