@@ -22,6 +22,7 @@ from forwarder.engine import Engine
 from forwarder.facts import FactStore
 from forwarder.ledger import Ledger
 from forwarder.parking import Parking
+from forwarder.receipt_index import ReceiptIndex
 from forwarder.relay import Bounds, Relay
 from forwarder.retry import RetryPolicy
 from forwarder.rounds import Rounds
@@ -122,7 +123,7 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
         clock=clock,
         log=around.log,
     )
-    ledger = Ledger(name, topics.receipts.name, durable, clock)
+    ledger = Ledger(name, ReceiptIndex(topics.receipts.name, store), durable, clock)
     breaker = Breaker(_policy(settings), settings.same_refusals)
     return _Kept(
         store=store, facts=facts, parking=parking, letters=letters, ledger=ledger, breaker=breaker, status=status

@@ -5,7 +5,7 @@ from base.ids import IdSource
 from base.logs import Logger
 from eventlog.appending import append_durably
 from eventlog.errors import AppendError
-from eventlog.log import LogWriter, Record
+from eventlog.log import LogWriter, Position, Record
 from forwarder.retry import RetryPolicy
 
 
@@ -17,12 +17,12 @@ class Durable:
         self._ids = ids
         self._log = log
 
-    async def put(self, record: Record) -> None:
-        """Returns once it is durable. AppendError only when the same record never can be (it is too large)."""
+    async def put(self, record: Record) -> Position:
+        """Where it stands, once it is durable. AppendError only when the same record never can be (it is too large)."""
         attempt = 0
         while True:
             try:
-                await append_durably(self._writer, [record])
+                (position,) = await append_durably(self._writer, [record])
             except AppendError as error:
                 if not error.retriable:
                     raise
@@ -30,4 +30,4 @@ class Durable:
                 self._log.error("append.failed", topic=record.topic, attempt=attempt, error=str(error))
                 await self._clock.sleep(self._policy.delay(attempt, self._ids.random(4)))
             else:
-                return
+                return position

@@ -8,6 +8,7 @@ from eventlog.log import StoredRecord
 from forwarder.destinations.base import Outcome
 from forwarder.durable import Durable
 from forwarder.offsets import Offsets
+from forwarder.receipt_index import ReceiptIndex
 from forwarder.receipts import Receipt, Stretch, single
 from forwarder.work import Work
 
@@ -21,11 +22,11 @@ class _Partition:
 
 
 class Ledger:
-    """One destination's. `topic` is the receipts'."""
+    """One destination's. `index` finds its receipts again."""
 
-    def __init__(self, destination: str, topic: str, durable: Durable, clock: Clock) -> None:
+    def __init__(self, destination: str, index: ReceiptIndex, durable: Durable, clock: Clock) -> None:
         self._destination = destination
-        self._topic = topic
+        self._index = index
         self._durable = durable
         self._clock = clock
         self._partitions: dict[int, _Partition] = {}
@@ -44,6 +45,7 @@ class Ledger:
     def assign(self, partition: int, start: int) -> None:
         self.revoke(partition)
         self._partitions[partition] = _Partition(Offsets(start), Stretch(start), start)
+        self._index.begin(partition)
 
     def revoke(self, partition: int) -> None:
         """What is under way of it counts no more, here."""
@@ -69,17 +71,18 @@ class Ledger:
         held.offsets.take((), end)
         held.stretch.lose(first, end, cause)
 
-    async def settle(self, work: Work, outcome: Outcome) -> None:
+    async def settle(self, work: Work, outcome: Outcome, answer: int | None = None) -> None:
+        """`answer` is the HTTP status of the reply that settled it."""
         held = self._partitions.get(work.partition)
         if held is not None and held.works.get(work.offset) is work:
             del held.works[work.offset]
             self._leave(work)
             self.uncommitted += 1
-            held.stretch.add(work.offset, work.event.id, outcome)
+            held.stretch.add(work.offset, work.event.id, outcome, answer)
             held.offsets.settle(work.offset)
         elif work.live:  # parked before: its offset has been told of
             now = self._clock.now()
-            await self._tell(single(work, outcome, self._destination, now), now)
+            await self._tell(single(work, outcome, answer, self._destination, now), now)
 
     def _leave(self, work: Work) -> None:
         self.waiting -= 1
@@ -98,5 +101,6 @@ class Ledger:
     async def _tell(self, receipt: Receipt | None, now: float) -> bool:
         if receipt is None:
             return False
-        await self._durable.put(receipt.to_record(self._topic, now))
+        position = await self._durable.put(receipt.to_record(self._index.topic, now))
+        self._index.note(receipt, position, now)
         return True

@@ -1,9 +1,12 @@
 """What became of every offset: counts and exceptions, a record for each stretch that is about to be committed.
 
 A receipt is in the log before its stretch is committed, so receipts leave no hole; after a crash the same offsets may
-have a second receipt, and the later one tells what happened. So it is for a parked event that is settled in the end.
+have a second receipt, and the later one tells what happened. So it is for a parked event that is settled in the end:
+its receipt is `single`, of this one offset.
 """
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +20,9 @@ from forwarder.work import Work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """Offsets `first_offset` up to, not including, `next_offset`: all delivered but for the `exceptions`
-    ({offset, id, outcome, reason}; a hole in the log is {offset, end, outcome: lost, reason}) and offsets that were not for this destination. `at` is RFC 3339."""
+    """Offsets `first_offset` up to, not including, `next_offset`: all delivered, answered with the HTTP status
+    `answer`, but for the `exceptions` ({offset, id, outcome, reason, answer?, late?}; a hole in the log is
+    {offset, end, outcome: lost, reason}) and offsets that were not for this destination. `at` is RFC 3339."""
 
     destination: str
     partition: int
@@ -26,11 +30,36 @@ class Receipt:
     first_offset: int
     next_offset: int
     delivered: int
-    exceptions: tuple[dict[str, Any], ...] = ()
+    exceptions: tuple[Mapping[str, Any], ...] = ()
+    answer: int | None = None
+    single: bool = False
 
     def to_record(self, topic: str, timestamp: float) -> Record:
         body = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return Record(topic, f"{self.destination}:{self.partition}".encode(), orjson.dumps(body), timestamp)
+        return Record(topic, receipt_key(self.destination, self.partition), orjson.dumps(body), timestamp)
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> "Receipt":
+        """What a newer version added is passed over."""
+        known = cls.__dataclass_fields__
+        return cls(**{name: value for name, value in orjson.loads(body).items() if name in known})
+
+    def tells_of(self, offset: int) -> bool:
+        return self.first_offset <= offset < self.next_offset
+
+    def told(self, offset: int) -> Mapping[str, Any]:
+        """{outcome, reason, answer?, late?} of one of its offsets."""
+        for exception in self.exceptions:
+            if exception["offset"] <= offset < exception.get("end", exception["offset"] + 1):
+                return exception
+        return {"outcome": "delivered", "reason": "", "answer": self.answer}
+
+
+def receipt_key(destination: str, partition: int) -> bytes:
+    return f"{destination}:{partition}".encode()
+
+
+_Told = tuple[str, Outcome, int | None]  # the event's id, what became of it, the status of the answer
 
 
 @dataclass(slots=True)
@@ -38,45 +67,53 @@ class Stretch:
     """One partition's outcomes that no receipt has told yet."""
 
     first: int
-    _outcomes: dict[int, tuple[str, Outcome]] = field(default_factory=dict)
+    _outcomes: dict[int, _Told] = field(default_factory=dict)
     _lost: list[dict[str, Any]] = field(default_factory=list)
 
     def lose(self, first: int, end: int, cause: str) -> None:
         """Offsets `first` up to, not including, `end` can't be read any more."""
         self._lost.append({"offset": first, "end": end, "outcome": "lost", "reason": cause})
 
-    def add(self, offset: int, event_id: str, outcome: Outcome) -> None:
-        self._outcomes[offset] = (event_id, outcome)
+    def add(self, offset: int, event_id: str, outcome: Outcome, answer: int | None) -> None:
+        self._outcomes[offset] = (event_id, outcome, answer)
 
-    def cut(self, end: int, destination: str, partition: int, now: float) -> Receipt | None:
+    def cut(self, end: int, destination: str, partition: int, now: float, *, single: bool = False) -> Receipt | None:
         """The receipt up to `end`, once; None when nothing has moved."""
         if end == self.first:
             return None
         told = {offset: self._outcomes.pop(offset) for offset in sorted(self._outcomes) if offset < end}
+        delivered = [answer for _, outcome, answer in told.values() if outcome.kind == "delivered"]
+        usual = next((answer for answer, _ in Counter(delivered).most_common(1)), None)
         receipt = Receipt(
             destination=destination,
             partition=partition,
             at=rfc3339(now),
             first_offset=self.first,
             next_offset=end,
-            delivered=sum(outcome.kind == "delivered" for _, outcome in told.values()),
-            exceptions=(*_exceptions(told), *(lost for lost in self._lost if lost["offset"] < end)),
+            delivered=len(delivered),
+            exceptions=(*_exceptions(told, usual), *(lost for lost in self._lost if lost["offset"] < end)),
+            answer=usual,
+            single=single,
         )
         self.first = end
         self._lost = [lost for lost in self._lost if lost["offset"] >= end]
         return receipt
 
 
-def single(work: Work, outcome: Outcome, destination: str, now: float) -> Receipt | None:
+def single(work: Work, outcome: Outcome, answer: int | None, destination: str, now: float) -> Receipt | None:
     """For an event whose offset was told of before, as parked."""
     stretch = Stretch(work.offset)
-    stretch.add(work.offset, work.event.id, outcome)
-    return stretch.cut(work.offset + 1, destination, work.partition, now)
+    stretch.add(work.offset, work.event.id, outcome, answer)
+    return stretch.cut(work.offset + 1, destination, work.partition, now, single=True)
 
 
-def _exceptions(told: dict[int, tuple[str, Outcome]]) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        {"offset": offset, "id": event_id, "outcome": outcome.kind, "reason": str(outcome.reason)}
-        for offset, (event_id, outcome) in told.items()
-        if outcome.kind != "delivered"
-    )
+def _exceptions(told: Mapping[int, _Told], usual: int | None) -> Iterable[dict[str, Any]]:
+    for offset, (event_id, outcome, answer) in told.items():
+        if outcome.kind == "delivered" and answer == usual and not outcome.late:
+            continue
+        exception = {"offset": offset, "id": event_id, "outcome": outcome.kind, "reason": str(outcome.reason)}
+        if outcome.kind == "delivered":
+            exception["answer"] = answer
+        if outcome.late:
+            exception["late"] = True
+        yield exception

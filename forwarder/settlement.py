@@ -12,6 +12,7 @@ from forwarder.destinations.base import Outcome, dead
 from forwarder.ledger import Ledger
 from forwarder.parking import Parking
 from forwarder.status import Status
+from forwarder.transport import Reply
 from forwarder.work import Evidence, Work
 
 
@@ -45,7 +46,8 @@ class Settlement:
             await self.parking.park(work, Parked(outcome.reason))
         elif work.waiting is not None:
             await self.parking.forget(work)
-        await self.ledger.settle(work, outcome)
+        reply = None if evidence is None else evidence.reply
+        await self.ledger.settle(work, outcome, reply.status if isinstance(reply, Reply) else None)
         self._tell(work, outcome)
 
     def _tell(self, work: Work, outcome: Outcome) -> None:

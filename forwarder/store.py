@@ -29,6 +29,11 @@ CREATE TABLE IF NOT EXISTS parked (
   reason TEXT NOT NULL, since REAL NOT NULL, due REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS parked_subject ON parked (subject, part, place);
 CREATE INDEX IF NOT EXISTS parked_due ON parked (due);
+CREATE TABLE IF NOT EXISTS receipts (
+  part INTEGER NOT NULL, single INTEGER NOT NULL, first INTEGER NOT NULL, topic_part INTEGER NOT NULL,
+  place INTEGER NOT NULL, at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS receipts_first ON receipts (part, single, first);
+CREATE INDEX IF NOT EXISTS receipts_at ON receipts (at);
 """
 
 Statement = tuple[str, Sequence[Any]]

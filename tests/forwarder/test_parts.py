@@ -20,6 +20,7 @@ from forwarder.destinations.base import Fact, delivered
 from forwarder.durable import Durable
 from forwarder.facts import CACHED_OWNERS, FactStore
 from forwarder.ledger import Ledger
+from forwarder.receipt_index import ReceiptIndex
 from forwarder.retry import RetryPolicy, retry_after
 from forwarder.secrets import Cutter, secret_values
 from forwarder.store import Store
@@ -245,9 +246,9 @@ async def test_nothing_is_under_way_while_a_partition_is_restored(tmp_path: Path
 async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Path) -> None:
     log = MemoryLog()
     clock = ManualClock()
-    ledger = Ledger(
-        "x", "receipts", Durable(await log.open_writer(), POLICY, clock, SeededIds(), quiet_logger()), clock
-    )
+    durable = Durable(await log.open_writer(), POLICY, clock, SeededIds(), quiet_logger())
+    store = Store(tmp_path / "x.db", clock, quiet_logger())
+    ledger = Ledger("x", ReceiptIndex("receipts", store), durable, clock)
     record = StoredRecord(Position("events", 0, 4), b"v1", b"{}", 0.0)
     work = Work(make_event(1, "v1"), 0, 4, 2, 0.0)
     ledger.assign(0, 4)
@@ -259,4 +260,5 @@ async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Pa
     await ledger.settle(work, delivered())
     assert await ledger.committable() == {}
     assert "receipts" not in log.topics
+    await store.close(1)
     assert not Unit.of([work]).current()

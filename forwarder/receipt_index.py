@@ -1,0 +1,75 @@
+"""Where an offset's receipt stands in the topic, so that `ochn trace` reads a few records and not all.
+
+Sparse: a row in ten seconds of a partition, from which to read on; and one for each event that was settled after it had
+been parked, which no stretch tells. It stands in the destination's SQLite store and may lag or lack rows (another host
+wrote them): then a trace reads the topic from the event's time.
+"""
+
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from eventlog.log import Position
+from forwarder.receipts import Receipt
+from forwarder.store import Store
+
+EVERY_SECONDS: Final = 10.0
+KEPT_SECONDS: Final = 14 * 86_400.0
+
+
+@dataclass(slots=True)
+class ReceiptIndex:
+    """`topic` is the receipts'."""
+
+    topic: str
+    store: Store
+    _noted: dict[int, float] = field(default_factory=dict)  # partition -> when its last row was made
+    _cleared: float = 0.0
+
+    def begin(self, partition: int) -> None:
+        """Its next receipt has a row: what is told from here on may have been told before."""
+        self._noted.pop(partition, None)
+
+    def note(self, receipt: Receipt, position: Position, now: float) -> None:
+        """`now` in seconds since the epoch. A receipt that waits in the spool has no place yet, and gets no row."""
+        if position.topic != self.topic:
+            return
+        if not receipt.single:
+            if now - self._noted.get(receipt.partition, 0.0) < EVERY_SECONDS:
+                return
+            self._noted[receipt.partition] = now
+        row = (receipt.partition, receipt.single, receipt.first_offset, position.partition, position.offset, now)
+        self.store.write("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)", row)
+        if now - self._cleared > KEPT_SECONDS / 100:
+            self._cleared = now
+            self.store.write("DELETE FROM receipts WHERE at < ?", (now - KEPT_SECONDS,))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Of a record in the receipts' topic. `exact`: the event's own; else where to begin to read."""
+
+    partition: int
+    offset: int
+    exact: bool
+
+
+def find_place(database: Path, partition: int, offset: int) -> Place | None:
+    """For an event's offset; None when this host has no row for it. Beside a forwarder that writes there."""
+    query = (
+        "SELECT topic_part, place FROM receipts WHERE part = ? AND single = ? AND first {} ?"
+        " ORDER BY first DESC, rowid DESC LIMIT 1"
+    )
+    if not database.is_file():
+        return None
+    with (
+        suppress(sqlite3.OperationalError),  # made by an earlier version, without the table
+        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=2)) as connection,
+    ):
+        for single, compared in ((True, "="), (False, "<=")):
+            row = connection.execute(query.format(compared), (partition, single, offset)).fetchone()
+            if row is not None:
+                return Place(row[0], row[1], single)
+    return None
