@@ -1,0 +1,92 @@
+"""A log full of visits, to be behind of."""
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from base.clock import SystemClock, rfc3339
+from base.logs import quiet_logger
+from base.metrics import log_metrics
+from eventlog.appending import append_durably
+from eventlog.build import build_log
+from eventlog.event import RECORD_HEADERS, Event
+from eventlog.log import Record
+from eventlog.settings import KafkaSettings, LogSettings
+from eventlog.topics import Topics
+
+AT_ONCE = 1000  # visitors whose visits alternate
+VISITS = 10  # of each
+GROUP = 2000  # records
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """`prefix` is the topics': a broker may be shared."""
+
+    kind: str
+    kafka: str
+    data: Path
+    events: int
+    prefix: str = field(default_factory=lambda: f"bench-{uuid.uuid4().hex[:8]}")
+
+    def environ(self) -> dict[str, str]:
+        return {
+            "OCHN_DATA_DIR": str(self.data),
+            "OCHN_LOG__KIND": self.kind,
+            "OCHN_LOG__TOPIC_PREFIX": self.prefix,
+            "OCHN_LOG__KAFKA__BOOTSTRAP": self.kafka,
+        }
+
+
+async def fill(options: LogOptions) -> None:
+    """Visits of `options.events // VISITS` visitors, a thousand of them at a time."""
+    settings = LogSettings.model_validate(
+        {"kind": options.kind, "topic_prefix": options.prefix, "kafka": KafkaSettings(bootstrap=options.kafka)}
+    )
+    topics = Topics(options.prefix)
+    metrics = log_metrics(CollectorRegistry())
+    log = build_log(settings, options.data, topics.all(()), SystemClock(), metrics, quiet_logger())
+    writer = await log.open_writer()
+    record = partial(_record, topics.events.name, now=time.time())
+    for first in range(0, options.events, GROUP):
+        await append_durably(writer, [record(number) for number in range(first, min(first + GROUP, options.events))])
+    await writer.close(10)
+
+
+def _record(topic: str, number: int, now: float) -> Record:
+    visitor = number // (AT_ONCE * VISITS) * AT_ONCE + number % AT_ONCE
+    return Record(topic, b"70%062x" % visitor, an_event(number, visitor, now), now, RECORD_HEADERS)
+
+
+def an_event(number: int, visitor: int, now: float) -> bytes:
+    """A page's visit as the collector makes it: about 900 bytes. Ids ascend with `number`."""
+    moment = rfc3339(now)
+    page = {"url": f"https://shop.example/sale/{number}", "title": "Autumn sale", "referrer": "https://search.example/"}
+    data = {
+        "appkey": "bench",
+        "pid": f"70{visitor:062x}",
+        "uType": "p",
+        "requestType": "action",
+        "actionType": "visit",
+        "additionalData": {"brands": ["Acme", "Umbrella"], "tenants": ["mall"], "interests": ["shoes", "coats"]},
+        "page": page,
+        "utm": {"source": "news", "medium": "mail", "campaign": "autumn"},
+    }
+    return Event(
+        id=f"01900000-0000-7000-8000-{number:012x}",
+        type="ochn.web.visit",
+        subject=f"70{visitor:062x}",
+        time=moment,
+        receivedtime=moment,
+        tenant="bench",
+        appkeyname="bench",
+        door="/jsapi/send",
+        data=data,
+        consent="cookie=accepted",
+        clientaddress="203.0.113.7",
+        useragent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36",
+    ).to_bytes()

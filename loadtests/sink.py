@@ -1,0 +1,93 @@
+"""A vendor that costs little: Footprints' tracking calls and Netcore's activities, answered as contracts.md says.
+
+`python -m loadtests.sink PORT` serves both, `/footprints/…` and `/netcore/…`, and `GET /figures`: what has come. Beside
+it the sandbox, which keeps every call on the disk, would be what is measured. Event ids ascend within a visitor, so that
+one look tells order kept (`backwards`) and what came again (`again`).
+"""
+
+import asyncio
+import signal
+import sys
+from collections import Counter
+from itertools import count
+from typing import cast
+
+import httptools
+import orjson
+import uvloop
+
+PID = b'{"status":"ok","success":true,"pid":"70%062x"}'
+
+
+class Received:
+    """What has come, summed; for each visitor the newest event id."""
+
+    def __init__(self) -> None:
+        self.sums: Counter[str] = Counter()
+        self.newest: dict[bytes, bytes] = {}
+        self._pids = count()
+
+    def answer(self, url: bytes, event: bytes, body: bytes) -> bytes:
+        if url == b"/figures":
+            return orjson.dumps({**self.sums, "visitors": len(self.newest)})
+        self.sums["calls"] += 1
+        if url.startswith(b"/netcore/"):
+            for activity in orjson.loads(body):
+                self._take(activity["annonid"].encode(), activity["activity_params"]["event_id"].encode())
+            return b'{"status":"success"}'
+        if url.endswith(b"/init"):
+            self.sums["inits"] += 1
+            return PID % next(self._pids)
+        _, _, visitor = body.partition(b"uid=")
+        self._take(visitor[:64], event)
+        return b"{}"
+
+    def _take(self, visitor: bytes, event: bytes) -> None:
+        self.sums["events"] += 1
+        before = self.newest.get(visitor, b"")
+        if event > before:
+            self.newest[visitor] = event
+        else:
+            self.sums["again" if event == before else "backwards"] += 1
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, received: Received) -> None:
+        self._received = received
+        self._parser = httptools.HttpRequestParser(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_message_begin(self) -> None:
+        self._url = self._event = b""
+        self._body: list[bytes] = []
+
+    def on_url(self, url: bytes) -> None:
+        self._url = url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"x-event-id":
+            self._event = value
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        body = self._received.answer(self._url, self._event, b"".join(self._body))
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        self._transport.write(head % len(body) + body)
+
+
+async def serve(port: int) -> None:
+    loop, ending, received = asyncio.get_running_loop(), asyncio.Event(), Received()
+    loop.add_signal_handler(signal.SIGTERM, ending.set)
+    await loop.create_server(lambda: Connection(received), "127.0.0.1", port)
+    await ending.wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))
