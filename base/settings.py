@@ -95,6 +95,12 @@ def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any
     return raw
 
 
+def settings_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Every file that the environment names: the settings', and those that hold one value each."""
+    single = (environ[name] for name in sorted(environ) if name.startswith(PREFIX) and name.endswith("_FILE"))
+    return tuple(Path(path) for path in (environ.get(CONFIG_VARIABLE), *single) if path)
+
+
 def _lay_over(raw: dict[str, Any], name: str, value: str) -> None:
     *tables, key = name.removeprefix(PREFIX).lower().split("__")
     if key.endswith("_file"):

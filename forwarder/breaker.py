@@ -70,6 +70,11 @@ class Breaker:
         self.state, self.reason, self.detail = "paused", reason, detail
         self._next_probe = now + PROBE_SECONDS
 
+    def mended(self, now: float) -> None:
+        """The settings are others since: worth a probe at once, and no more to be judged by what the last ones drew."""
+        self._next_probe = min(self._next_probe, now)
+        self._refusal, self._refused = "", 0
+
     def delivered(self) -> None:
         self._refusal, self._refused = "", 0
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from base.clock import Clock
@@ -24,6 +24,7 @@ from forwarder.ledger import Ledger
 from forwarder.parking import Parking
 from forwarder.receipt_index import ReceiptIndex
 from forwarder.relay import Bounds, Relay
+from forwarder.renewal import Renewal
 from forwarder.retry import RetryPolicy
 from forwarder.rounds import Rounds
 from forwarder.secrets import Cutter, secret_values
@@ -58,6 +59,7 @@ class Target:
     destination: Destination
     options: DestinationSettings
     open_transport: Callable[[], Transport]
+    renewal: Renewal = field(default_factory=Renewal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,7 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
         destination=name,
         topic=topics.dead_letters.name,
         durable=durable,
-        cutter=Cutter(secret_values(target.options), facts.secret_values),
+        cutter=Cutter(secret_values(target.options), lambda: (*facts.secret_values(), *target.renewal.secrets)),
         clock=clock,
         log=around.log,
     )

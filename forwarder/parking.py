@@ -148,6 +148,12 @@ class Parking:
         query = "UPDATE parked SET due = ? WHERE subject = ? AND due <= ?"
         await self.store.write(query, (now + self.slow, subject, now))
 
+    async def hurry(self) -> None:
+        """Those that keep failing are tried at once: something has changed that may help them."""
+        query = "UPDATE parked SET due = ? WHERE reason = ? AND due > ?"
+        now = self.clock.now()
+        await self.store.write(query, (now, Parked.KEEPS_FAILING, now))
+
 
 def _delete(key: bytes) -> Statement:
     return "DELETE FROM parked WHERE key = ?", (key.decode(),)

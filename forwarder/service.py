@@ -21,6 +21,8 @@ from eventlog.topics import Topics
 from forwarder.build import Surroundings, Target
 from forwarder.destinations.base import Destination
 from forwarder.destinations.build import build_destinations
+from forwarder.reload import DestinationReload
+from forwarder.renewal import Renewable
 from forwarder.settings import ForwarderRoot
 from forwarder.supervision import keep_delivering
 from forwarder.transport import Transport
@@ -84,14 +86,18 @@ async def run_forwarder(
         if admin:
             app = build_admin(summed(forwarder.registry, environ), lambda: _shown(forwarder))
             await stack.enter_async_context(admin_beside(app, settings.admin, ADMIN_PORT))
-        targets = [_target(destination, settings) for destination in forwarder.destinations]
+        running = [Renewable(destination) for destination in forwarder.destinations]
+        reload = DestinationReload(settings, running, environ, forwarder.logger)
+        reloading = asyncio.create_task(reload.watch(forwarder.around.clock))
+        stack.callback(reloading.cancel)
         ready()
+        targets = [_target(destination, settings) for destination in running]
         relays = (keep_delivering(target, forwarder.log, forwarder.around, ending) for target in targets)
         await asyncio.gather(ending.wait(), *relays)
         forwarder.logger.info("drained")
 
 
-def _target(destination: Destination, settings: ForwarderRoot) -> Target:
+def _target(destination: Renewable, settings: ForwarderRoot) -> Target:
     """A call's own cost counts where each event is a call (design.md, section 4: figures of both clients)."""
     options = settings.destinations[destination.name]
 
@@ -99,7 +105,7 @@ def _target(destination: Destination, settings: ForwarderRoot) -> Target:
         one_a_call = destination.batch.events == 1
         return AiohttpTransport(options.concurrency) if one_a_call else HttpxTransport(options.concurrency)
 
-    return Target(destination, options, open_transport)
+    return Target(destination, options, open_transport, destination.renewal)
 
 
 def _shown(forwarder: Forwarder) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from eventlog.log import EventLog
 from forwarder.build import Surroundings, Target, build_delivery
+from forwarder.renewal import take_up
 from forwarder.status import Status
 
 AGAIN_SECONDS: Final = 5.0
@@ -33,6 +34,7 @@ async def keep_delivering(
 async def _deliver(target: Target, status: Status, log: EventLog, around: Surroundings, ending: asyncio.Event) -> None:
     delivery = build_delivery(target, status, around)
     watching = asyncio.create_task(delivery.watch.run())
+    renewing = asyncio.create_task(take_up(target.renewal, delivery.relay.engine))
     try:
         group, topic = around.topics.group(target.destination.name), around.topics.events.name
         reader = await log.open_reader(group, topic, target.options.log_start())
@@ -40,7 +42,8 @@ async def _deliver(target: Target, status: Status, log: EventLog, around: Surrou
         await delivery.relay.run(reader, ending, around.settings.drain_seconds)
     finally:
         watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        renewing.cancel()
+        await asyncio.gather(watching, renewing, return_exceptions=True)
         delivery.watch.show()
         await delivery.store.close(CLOSE_SECONDS)
         await delivery.transport.close()

@@ -7,7 +7,8 @@ DEMO_KEY: Final = "demo"
 VENDOR_KEY: Final = "571e64183647a855d0sgf3a3"  # the one in the vendor's samples
 
 _CONFIG = """\
-# Written by `ochn dev` at each start. While it runs, changes to [keys] are taken within five seconds.
+# Written by `ochn dev` at each start. While it runs, changes to [keys], and to secrets and
+# mappings of destinations, are taken within five seconds.
 # For a configuration of your own start from ochn.example.toml.
 profile = "dev"
 
