@@ -1,13 +1,12 @@
 """A request and its answer, whatever way they came: the fast lane, or ASGI."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 HeaderList = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """Header names in lower case, the last of a repeated name wins. `client` is the peer's address as the door saw it."""
 
     method: str
@@ -21,11 +20,10 @@ class Arrival:
     scheme: str = "http"  # as the visitor saw it: a trusted proxy may say https
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     status: int
     body: bytes = b""
-    headers: HeaderList = field(default=())
+    headers: HeaderList = ()
     close: bool = False  # the connection ends with this answer: the rest of the body is not read
 
 

@@ -1,8 +1,7 @@
 """An arrival to a decision, without I/O: `take` acts on it, `ochn explain` prints it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from base.clock import rfc3339
 from base.ids import IdSource
@@ -24,8 +23,7 @@ from collector.signals import consent, read_cookies
 _METHODS: Final = frozenset({"POST", "PUT"})
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """`judged` in the order they came; `fields` as decoded, for `explain` and for calls that make no event."""
 
     arrival: Arrival

@@ -5,7 +5,6 @@ collector/asgi_door.py is the way of any ASGI server, collector/protocol/ the fa
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import cache
 from typing import Final, NamedTuple, Protocol
 
@@ -114,7 +113,7 @@ class Door:
 
     def refuse(self, reason: Refusal) -> Reply:
         """Before the whole request has come: the connection ends with it."""
-        return replace(self._intake.refuse(reason), close=True)
+        return self._intake.refuse(reason)._replace(close=True)
 
     def gone(self) -> None:
         """The client left before its request was whole."""
@@ -152,7 +151,7 @@ class Door:
         if head.route is None:
             return self._intake.refuse(Refusal.NOT_FOUND)
         refused = self._intake.refuse(Refusal.WRONG_METHOD)
-        return replace(refused, headers=(*refused.headers, _ALLOW))
+        return refused._replace(headers=(*refused.headers, _ALLOW))
 
 
 def lift(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -3,8 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from base.reasons import Quarantine, Warned
 from collector.calls import Call
@@ -22,8 +21,7 @@ from eventlog.event import Event
 _BY_CONTENT: Final = frozenset({"send", "sensors", "geo"})
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What all events of one request share. `received` in seconds since the epoch."""
 
     key: AppKey
@@ -37,8 +35,7 @@ class Envelope:
     useragent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """One event as it was sent. `faults`: why its fields can't be kept; `source`: its body, or its part of a batch."""
 
     call: Call
@@ -52,15 +49,14 @@ class Sent:
         """With that visitor's id, unless it has one: an init asks for its own."""
         if not visitor or self.call.kind == "init" or any(self.fields.get(name) for name in ("uid", "mid", "pid")):
             return self
-        return replace(self, fields={**self.fields, "uid": visitor})
+        return self._replace(fields={**self.fields, "uid": visitor})
 
     def raw(self) -> bytes:
         """The bytes as they came; of a batch's event the JSON that holds all of it, what is no Unicode escaped."""
         return self.source if isinstance(self.source, bytes) else json.dumps(self.source).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """An Event ready for the log, what there is to say about it, and what an init is answered.
 
     `reasons`: the remarks that hold it back, as the event names them too.

@@ -1,7 +1,6 @@
 """When it happened: the device's clock, corrected by what that clock said when it sent."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from base.clock import from_rfc3339, rfc3339
 
@@ -10,8 +9,7 @@ _TOLERANCE: Final = 60.0
 _END_OF_TIME: Final = 253_402_300_799.0  # year 9999
 
 
-@dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(NamedTuple):
     """RFC 3339. `bad`: a client time that could not be read or believed, so `time` is the time of receipt."""
 
     time: str

@@ -5,8 +5,7 @@ lost for its file).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -19,16 +18,14 @@ _SHOWN_VALUE: Final = 1024
 _SHOWN: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """`path` within the data directory."""
 
     path: str
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(NamedTuple):
     """`encoded` is the event as the log gets it, at most MAX_BYTES; `kept` must be durable before it."""
 
     verdict: Verdict
@@ -41,7 +38,8 @@ def fit(verdict: Verdict, sent: Sent) -> Fitted:
     if len(encoded) <= MAX_BYTES:
         return Fitted(verdict, encoded)
     kept: list[Kept] = []
-    slim = replace(verdict, event=replace(verdict.event, data=_cut(verdict.event.data, verdict.event.id, kept)))
+    event = verdict.event
+    slim = verdict._replace(event=event._replace(data=_cut(event.data, event.id, kept)))
     encoded = slim.event.to_bytes()
     if kept and len(encoded) <= MAX_BYTES:
         return Fitted(slim, encoded, tuple(kept))
@@ -52,7 +50,7 @@ def truncate(verdict: Verdict, raw: bytes) -> Fitted:
     """Quarantined with what is small of its data; the whole body stands in the oversize store under the event's id."""
     reasons = (*verdict.reasons, Quarantine.EVENT_TOO_LARGE)
     small = dict(_small(verdict.event.data))
-    event = replace(verdict.event, data=small, data_base64=None, quarantinereasons=",".join(reasons))
+    event = verdict.event._replace(data=small, data_base64=None, quarantinereasons=",".join(reasons))
     remarks = (*verdict.remarks, Remark(Quarantine.EVENT_TOO_LARGE))
     cut = Verdict(event, remarks, reasons, verdict.answer)
     return Fitted(cut, event.to_bytes(), (Kept(f"oversize/{event.id}", raw),))

@@ -1,14 +1,12 @@
 """What we have to say about an event, in one table: codes of base.reasons, and a sentence for the page's author."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from base.reasons import Quarantine, Warned
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(NamedTuple):
     """A Quarantine code holds the event back, a Warned one does not. `field` as the caller spelled it, if it is one."""
 
     code: Quarantine | Warned

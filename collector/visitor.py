@@ -1,8 +1,7 @@
 """Which visitor an event is of: the one it names, the one it gets back, or a new one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from base.reasons import Quarantine, Warned
@@ -21,8 +20,7 @@ _NAMES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(NamedTuple):
     """`subject` empty: the event names none. `answer`: what an init is told, under the vendor's name for it."""
 
     subject: str = ""

@@ -5,8 +5,7 @@ what is not known is left out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -24,9 +23,8 @@ class UnreadableEvent(OchnError):
     """A record of the log that is no Event: never ours, so it becomes a dead letter, not a crash."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """`subject` is the visitor's id and the record's key. Times are RFC 3339 with `Z` (base.clock.rfc3339)."""
+class Event(NamedTuple):
+    """Made by name. `subject` is the visitor's id and the record's key. Times are RFC 3339 with `Z` (base.clock.rfc3339)."""
 
     id: str  # UUIDv7, made at the first byte, kept to the end
     type: str  # ochn.web.init, ochn.web.visit, ochn.mobile.sensors, ochn.register …
@@ -36,7 +34,7 @@ class Event:
     tenant: str
     appkeyname: str
     door: str  # the path it came in by
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any]
     data_base64: str | None = None  # bytes that could not be decoded, in place of data
     source: str = SOURCE
     schemaversion: str = SCHEMA_VERSION
@@ -70,16 +68,15 @@ class Event:
         return orjson.dumps(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"specversion": "1.0"}
-        for name in _ATTRIBUTES:
-            value = getattr(self, name)
-            if value is not None and value is not False:
-                body[name] = value
+        told = zip(self._fields, self, strict=True)
+        body = {
+            "specversion": "1.0",
+            **{name: value for name, value in told if value is not None and value is not False},
+        }
         if self.data_base64 is None:
             body["datacontenttype"] = "application/json"
-            body["data"] = self.data
         else:
-            body["data_base64"] = self.data_base64
+            del body["data"]
         return body
 
     def to_record(self, topic: str, timestamp: float) -> Record:
@@ -104,4 +101,4 @@ class Event:
         return event
 
 
-_ATTRIBUTES: Final = tuple(item.name for item in fields(Event) if item.name not in ("data", "data_base64"))
+_ATTRIBUTES: Final = tuple(name for name in Event._fields if name not in ("data", "data_base64"))

@@ -7,7 +7,7 @@ Implementations: `memory` (ships for tests and `explain`), `embedded` (the defau
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from eventlog.errors import AppendError
 
@@ -15,8 +15,7 @@ Headers = tuple[tuple[str, bytes], ...]
 Start = Literal["earliest", "now"] | float  # for a group that has never committed; a float is seconds since the epoch
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """`value` None is a tombstone: in a compacted topic it erases `key`. `timestamp` in seconds since the epoch."""
 
     topic: str
@@ -26,15 +25,13 @@ class Record:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     topic: str
     partition: int
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
+class StoredRecord(NamedTuple):
     position: Position
     key: bytes
     value: bytes | None

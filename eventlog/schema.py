@@ -1,7 +1,6 @@
 """docs/event.schema.json, made from the Event: `python -m eventlog.schema > docs/event.schema.json`."""
 
 import sys
-from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -28,10 +27,10 @@ def schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of a record's value in the events and quarantine topics."""
     properties: dict[str, Any] = {"specversion": {"const": "1.0"}, "datacontenttype": {"const": "application/json"}}
     required = ["specversion"]
-    for item in fields(Event):
-        properties[item.name] = _property(item.name, item.type)
-        if item.name in ("id", "type", "subject", "time", "receivedtime", "tenant", "appkeyname", "door", "source"):
-            required.append(item.name)
+    for name, annotation in Event.__annotations__.items():
+        properties[name] = _property(name, annotation)
+        if name in ("id", "type", "subject", "time", "receivedtime", "tenant", "appkeyname", "door", "source"):
+            required.append(name)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ochn event",

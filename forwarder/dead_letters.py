@@ -62,9 +62,9 @@ class DeadLetter:
         """The event again, for this destination alone (the others' relays pass over it)."""
         if self.event is None:
             raise NotReplayable(f"{self.id}: the record was never an event")
-        event = replace(Event.from_bytes(orjson.dumps(self.event)), replayed=True)
+        event = Event.from_bytes(orjson.dumps(self.event))._replace(replayed=True)
         headers = (*RECORD_HEADERS, (DESTINATION_HEADER, self.destination.encode()))
-        return replace(event.to_record(topic, timestamp), headers=headers)
+        return event.to_record(topic, timestamp)._replace(headers=headers)
 
     @classmethod
     def from_bytes(cls, body: bytes) -> "DeadLetter":

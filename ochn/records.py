@@ -1,7 +1,7 @@
 """`ochn quarantine` and `ochn dead-letters`: list, show, replay."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -65,7 +65,7 @@ def quarantine_replay(
     kept = _quarantine(settings)
     found = {key: event for key, event in _chosen(kept, settings, event_id, every).items() if _has(event, reason)}
     topics, now = Topics(settings.log.topic_prefix), SystemClock().now()
-    cleared = (replace(event, quarantinereasons=None, replayed=True) for event in found.values())
+    cleared = (event._replace(quarantinereasons=None, replayed=True) for event in found.values())
     _replace(kept, settings, [event.to_record(topics.events.name, now) for event in cleared], list(found))
 
 

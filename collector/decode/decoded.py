@@ -1,15 +1,13 @@
 """What a body turned out to hold."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from base.reasons import Quarantine
 
 SALVAGED: Final = frozenset({"appkey", "appKey", "uid", "mid", "pid", "requestType", "actionType", "eid"})
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """`faults` say why `fields` is not fit to be kept as it is: then `body` (unzipped) is kept in its place, and
     `fields` holds at least those of SALVAGED that could be found."""
 

@@ -1,6 +1,5 @@
 """Leads: the token, the vendor's fields, and what is not sent."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,7 +138,7 @@ def test_a_lead_that_was_answered_before_a_kill_is_not_sent_twice(facts: MemoryF
     destination = footprints(**CREDENTIALS)
     bring(destination, [event], VENDOR, facts)
     assert bring(destination, [event], VENDOR, facts).calls == []
-    assert len(bring(destination, [replace(event, replayed=True)], VENDOR, facts).calls) == 1
+    assert len(bring(destination, [event._replace(replayed=True)], VENDOR, facts).calls) == 1
 
 
 def test_what_the_vendor_does_not_say_about_a_tokens_life(facts: MemoryFacts) -> None:
