@@ -20,6 +20,7 @@ class Refusal(StrEnum):
     UNSUPPORTED_MEDIA = "unsupported_media"
     SLOW_REQUEST = "slow_request"
     RATE = "rate"
+    BAD_KEYS = "bad_keys"  # calls without a known key, again and again from one address
     OVERLOADED = "overloaded"  # in flight cap reached
     NOT_DURABLE = "not_durable"  # could be made durable nowhere
     DRAINING = "draining"

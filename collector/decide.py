@@ -15,6 +15,7 @@ from collector.identity import Identity
 from collector.judge import Envelope, Sent, judge
 from collector.keys import AppKey, Keys
 from collector.oversize import Fitted, fit
+from collector.rates import Rates
 from collector.remarks import Remark
 from collector.routes import find_tracking
 from collector.settings import LimitSettings
@@ -38,15 +39,18 @@ class Decision(NamedTuple):
 
 
 class Decider:
-    def __init__(self, limits: LimitSettings, identity: Identity, ids: IdSource, keys: Callable[[], Keys]) -> None:
+    def __init__(
+        self, limits: LimitSettings, identity: Identity, ids: IdSource, keys: Callable[[], Keys], rates: Rates
+    ) -> None:
         self._limits = limits
         self._identity = identity
         self._ids = ids
+        self._rates = rates
         self._keys = keys  # asked at each request: they reload
         self._body_limits = {name: body_limits(limits, name) for name in ("call", "batch", "lead")}
 
     def decide(self, arrival: Arrival) -> Decision:
-        """Refused: unknown path or method, a body that can't be read, an app key that nobody has."""
+        """Refused: unknown path or method, a body that can't be read, an app key that nobody has, far above a rate."""
         route = find_tracking(arrival.path)
         if route is None:
             raise Refused(Refusal.NOT_FOUND)
@@ -54,8 +58,9 @@ class Decider:
             raise Refused(Refusal.WRONG_METHOD)
         call = call_of(route)
         decoded = decode(arrival.headers, arrival.body, self._body_limits[route.body])
-        key = self._find_key(arrival.headers, decoded.fields)
-        envelope = _envelope(arrival, key)
+        key = self._find_key(arrival, decoded.fields)
+        overrate = self._rates.over(call, key, arrival.client, decoded.fields)
+        envelope = _envelope(arrival, key, overrate=overrate)
         judged = tuple(self._judged(self._events(call, arrival, decoded), envelope))
         return Decision(arrival, call, envelope, decoded.fields, judged)
 
@@ -68,14 +73,14 @@ class Decider:
             answered = next(iter(verdict.answer.values()), answered)
             yield fit(verdict, named)
 
-    def _find_key(self, headers: Mapping[str, str], fields: Mapping[str, Any]) -> AppKey:
+    def _find_key(self, arrival: Arrival, fields: Mapping[str, Any]) -> AppKey:
         """In the body or in the header: either alone is enough, and a known one in either is."""
         keys = self._keys()
-        for value in (fields.get("appkey"), fields.get("appKey"), headers.get("appkey")):
+        for value in (fields.get("appkey"), fields.get("appKey"), arrival.headers.get("appkey")):
             key = keys.find(value) if isinstance(value, str) else None
             if key is not None:
                 return key
-        raise Refused(Refusal.UNKNOWN_KEY)
+        raise Refused(self._rates.stranger(arrival.client))
 
     def _events(self, call: Call, arrival: Arrival, decoded: Decoded) -> Iterator[Sent]:
         faults = tuple(map(Remark, decoded.faults))
@@ -99,7 +104,7 @@ class Decider:
         return entries
 
 
-def _envelope(arrival: Arrival, key: AppKey) -> Envelope:
+def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool) -> Envelope:
     cookies = read_cookies(arrival.headers)
     origin = arrival.headers.get("origin")
     verdict = None
@@ -115,4 +120,5 @@ def _envelope(arrival: Arrival, key: AppKey) -> Envelope:
         originverdict=verdict,
         clientaddress=arrival.client or None,
         useragent=arrival.headers.get("user-agent") or None,
+        overrate=overrate,
     )

@@ -20,6 +20,7 @@ from collector.identity import build_identity
 from collector.keeping import Keeper
 from collector.keys import AppKey, Keys
 from collector.oversize import Fitted, truncate
+from collector.rates import Rates
 from collector.replies import Answers, refusal_reply
 from collector.reports import Reports
 from collector.routes import TRACKING_METHODS
@@ -43,10 +44,11 @@ def build_intake(
 ) -> "Intake":
     limits = settings.collector.limits
     identity = build_identity(settings.identity, ids, logger)
+    rates = Rates(settings.collector.rates, limits.batch_events, clock.monotonic, dev=settings.profile == "dev")
     return Intake(
         writer,
         topics,
-        decider=Decider(limits, identity, ids, keys),
+        decider=Decider(limits, identity, ids, keys, rates),
         answers=Answers(identity, settings.collector.cookie_seconds, settings.collector.warnings),
         admission=Admission(limits.in_flight_requests, limits.in_flight_bytes, metrics.in_flight),
         keeper=Keeper(settings.data_dir),

@@ -33,6 +33,7 @@ class Envelope(NamedTuple):
     originverdict: str | None = None
     clientaddress: str | None = None
     useragent: str | None = None
+    overrate: bool = False
 
 
 class Sent(NamedTuple):
@@ -138,6 +139,8 @@ def _about_key(call: Call, envelope: Envelope) -> list[Remark]:
         remarks.append(Remark(Quarantine.WRONG_SURFACE, envelope.door))
     if envelope.originverdict == "denied":
         remarks.append(Remark(Quarantine.WRONG_ORIGIN))
+    if envelope.overrate:
+        remarks.append(Remark(Quarantine.OVER_RATE))
     return remarks
 
 

@@ -13,6 +13,7 @@ class AppKey:
     tenant: str
     origins: frozenset[str]  # empty: any
     surfaces: frozenset[str]
+    quota: float | None = None  # events a second
 
 
 class Keys(Protocol):
@@ -28,7 +29,7 @@ class KeyRing:
 
     def __init__(self, keys: Mapping[str, KeySettings]) -> None:
         self._by_value = {
-            value: AppKey(name, key.tenant, frozenset(key.origins), frozenset(key.surfaces))
+            value: AppKey(name, key.tenant, frozenset(key.origins), frozenset(key.surfaces), key.quota)
             for name, key in keys.items()
             for value in key.values
         }

@@ -14,6 +14,16 @@ from eventlog.settings import LogSettings
 _TAKEN: Final = frozenset({"jsapi", "mobileapi", "health", "demo"})  # first parts of the paths of everything else
 
 
+def networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    """ValueError names the first that is neither an address nor a network."""
+    for value in values:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError as error:
+            raise ValueError(f"expected addresses or networks (192.0.2.7, 10.0.0.0/8); {value!r} is none") from error
+    return values
+
+
 class LimitSettings(Section):
     """Sizes in bytes, times in seconds (faults.md, "Limits")."""
 
@@ -61,6 +71,30 @@ class LimitSettings(Section):
     """Bytes of a worker that wait for the log; 503 and Retry-After beyond."""
 
 
+class RateSettings(Section):
+    """Who may send how much; each worker counts by itself. Above a rate events are answered 200 and quarantined."""
+
+    web_per_second: float = Field(default=50.0, gt=0, allow_inf_nan=False)
+    """Events of an address (IPv6: of a /64)."""
+    web_burst: int = Field(default=200, gt=0)
+    """Events that an address may send at once."""
+    mobile_per_second: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    """Events of a phone, by key and `mid`: a mall is one address."""
+    mobile_burst: int = Field(default=80, gt=0)
+    """Events that a phone may send at once."""
+    refuse_at: float = Field(default=10.0, gt=1, allow_inf_nan=False)
+    """So many times a rate are answered 429."""
+    bad_keys_per_minute: int = Field(default=10, gt=0)
+    """Calls of an address without a known app key; 429 in place of 403 beyond. Its calls with a key go on."""
+    unlimited: tuple[str, ...] = ()
+    """Addresses or networks that are not counted, such as a load test's host; with `profile = "dev"` loopback is none."""
+
+    @field_validator("unlimited")
+    @classmethod
+    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return networks(values)
+
+
 class KeySettings(KeyValues):
     """An app key, by a name of yours: the key itself is public, and changes; the name stands in metrics and events."""
 
@@ -72,6 +106,8 @@ class KeySettings(KeyValues):
     """Web origins that may send with it (`https://shop.example`); empty: any. Others are quarantined."""
     surfaces: tuple[Literal["web", "mobile"], ...] = ("web", "mobile")
     """Doors it is good for."""
+    quota: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Events a second that each worker takes with it; none: as many as come. Beyond: as above `[collector.rates]`."""
 
     @field_validator("values")
     @classmethod
@@ -143,13 +179,12 @@ class CollectorSettings(Section):
     warnings: bool = False
     """JSON answers carry `warnings` for the page's author. `ochn dev` turns it on."""
     limits: LimitSettings = LimitSettings()
+    rates: RateSettings = RateSettings()
 
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            ipaddress.ip_network(value, strict=False)
-        return values
+        return networks(values)
 
     @field_validator("script_aliases")
     @classmethod

@@ -18,6 +18,7 @@ from collector.errors import Refused
 from collector.identity import build_identity
 from collector.keys import KeyRing
 from collector.oversize import Fitted
+from collector.rates import Rates
 from collector.replies import refusal_reply
 from eventlog.event import Event
 from forwarder.destinations.base import Destination
@@ -59,7 +60,9 @@ def explain_request(settings: Settings, given: GivenRequest) -> dict[str, Any]:
         given.method, given.path, given.headers, given.body, "127.0.0.1", now, ids.event_id(now), given.query
     )
     keys, identity = KeyRing(settings.keys), build_identity(settings.identity, ids, quiet_logger())
-    decider = Decider(settings.collector.limits, identity, ids, lambda: keys)
+    limits = settings.collector.limits
+    rates = Rates(settings.collector.rates, limits.batch_events, SystemClock().monotonic, dev=True)
+    decider = Decider(limits, identity, ids, lambda: keys, rates)
     shown = {"method": given.method, "path": given.path, "bytes": len(given.body)}
     try:
         decision = decider.decide(arrival)

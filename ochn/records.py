@@ -60,10 +60,11 @@ def quarantine_replay(
     reason: Reason = None,
     every: Every = False,
 ) -> None:
-    """Relay an event after all, as it is. It leaves the quarantine."""
+    """Relay an event after all, as it is. It leaves the quarantine. --reason: those held back for nothing else."""
     settings = settings_of(config, data_dir)
     kept = _quarantine(settings)
-    found = {key: event for key, event in _chosen(kept, settings, event_id, every).items() if _has(event, reason)}
+    chosen = _chosen(kept, settings, event_id, every)
+    found = {key: event for key, event in chosen.items() if reason in (None, event.quarantinereasons)}
     topics, now = Topics(settings.log.topic_prefix), SystemClock().now()
     cleared = (event._replace(quarantinereasons=None, replayed=True) for event in found.values())
     _replace(kept, settings, [event.to_record(topics.events.name, now) for event in cleared], list(found))
