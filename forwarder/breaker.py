@@ -17,10 +17,12 @@ State = Literal["running", "troubled", "paused"]
 
 @dataclass(slots=True)
 class Breaker:
-    """`troubled` ends with the first events that get an answer; `paused` only with one that is settled."""
+    """`troubled` ends with the first events that get an answer; `paused` only with one that is settled. `spacing`:
+    seconds from a probe that failed to the next, unless the destination names its own; the first may come sooner."""
 
     policy: RetryPolicy
     same_refusals: int
+    spacing: float
     state: State = "running"
     reason: Trouble | None = None
     detail: str = ""
@@ -63,7 +65,9 @@ class Breaker:
             self._next_probe = now + PROBE_SECONDS
         elif self.state == "troubled" or self._troubles >= TRIP or after is not None or trouble is Trouble.THROTTLED:
             self.state, self.reason, self.detail = "troubled", trouble, detail
-            self._next_probe = now + self.policy.delay(self._troubles, entropy, after)
+            delay = self.policy.delay(self._troubles, entropy, after)
+            spaced = max(delay, self.spacing) if self._probing and not after else delay
+            self._next_probe = max(self._next_probe, now + spaced)  # a straggler brings no probe forward
 
     def pause(self, reason: Trouble, now: float, detail: str) -> None:
         self.last_error = detail or reason

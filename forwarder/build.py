@@ -126,7 +126,7 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
         log=around.log,
     )
     ledger = Ledger(name, ReceiptIndex(topics.receipts.name, store), durable, clock)
-    breaker = Breaker(_policy(settings), settings.same_refusals)
+    breaker = Breaker(_policy(settings), settings.same_refusals, settings.probe_seconds)
     return _Kept(
         store=store, facts=facts, parking=parking, letters=letters, ledger=ledger, breaker=breaker, status=status
     )

@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 LONGEST_OBEYED: Final = 3600.0  # a Retry-After beyond an hour is more often a mistake than a wish
+SPREAD: Final = 0.1  # of a Retry-After: those who were told the same need not come back in the same moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,12 @@ class RetryPolicy:
 
     def delay(self, attempt: int, entropy: bytes, after: float | None = None) -> float:
         """Before the try that follows failure number `attempt` (1, 2, …). Full jitter: anything from 0 to the ceiling,
-        so that many who failed together do not come back together."""
-        ceiling = min(self.longest, self.first * 2.0 ** min(attempt - 1, 32))
+        so that many who failed together do not come back together. What the destination asked for (`after`) is kept to
+        within a tenth, and never undercut."""
         share = int.from_bytes(entropy, "big") / float(256 ** len(entropy))
-        return max(ceiling * share, min(after or 0.0, LONGEST_OBEYED))
+        if after:
+            return min(after, LONGEST_OBEYED) * (1.0 + SPREAD * share)
+        return min(self.longest, self.first * 2.0 ** min(attempt - 1, 32)) * share
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -26,6 +26,8 @@ class ForwarderSettings(Section):
     """Seconds before the first retry; doubles, with full jitter."""
     longest_retry: float = Field(default=30.0, gt=0)
     """Longest wait between retries, unless the destination asks for more by Retry-After."""
+    probe_seconds: float = Field(default=10.0, gt=0)
+    """Least seconds between two probes of a destination that is down, unless it asks for others by Retry-After."""
     park_after: float = Field(default=300.0, gt=0)
     """Seconds that one event may keep failing while others pass, before it is parked."""
     parked_hours: float = Field(default=24.0, gt=0)

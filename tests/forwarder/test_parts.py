@@ -32,7 +32,9 @@ from tests.forwarder.world import World
 pytestmark = pytest.mark.anyio
 
 POLICY = RetryPolicy(0.5, 30.0)
+SPACING = 10.0
 ONE = b"\xff\xff\xff\xff"  # the longest of every jitter
+ZERO = b"\0\0\0\0"  # and the shortest
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
@@ -47,11 +49,11 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 def test_the_ceiling_doubles_up_to_the_longest() -> None:
     ceilings = [round(POLICY.delay(attempt, ONE), 3) for attempt in range(1, 9)]
     assert ceilings == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    assert POLICY.delay(5, b"\0\0\0\0") == 0
+    assert POLICY.delay(5, ZERO) == 0
 
 
 def test_the_breaker_lets_one_probe_through_and_opens_when_it_passes() -> None:
-    breaker = Breaker(POLICY, 5)
+    breaker = Breaker(POLICY, 5, SPACING)
     for _ in range(TRIP - 1):
         breaker.failed(Trouble.NETWORK, 0.0, ONE, None, "")
         assert breaker.allows(0.0)
@@ -69,15 +71,42 @@ def test_the_breaker_lets_one_probe_through_and_opens_when_it_passes() -> None:
     assert not breaker.begin()
 
 
-def test_retry_after_closes_at_once_and_is_obeyed() -> None:
-    breaker = Breaker(POLICY, 5)
-    breaker.failed(Trouble.SERVER_ERROR, 10.0, ONE, 60.0, "")
-    assert breaker.due(10.0) == 60
-    assert not breaker.allows(69.9)
+@pytest.mark.parametrize(("entropy", "asked", "waited"), [(ONE, 60.0, 66.0), (ZERO, 60.0, 60.0), (ONE, 2.0, 2.2)])
+def test_retry_after_closes_at_once_and_is_kept_to_within_a_tenth(entropy: bytes, asked: float, waited: float) -> None:
+    breaker = Breaker(POLICY, 5, SPACING)
+    breaker.failed(Trouble.SERVER_ERROR, 10.0, entropy, asked, "")
+    assert breaker.due(10.0) == pytest.approx(waited)
+    assert not breaker.allows(10.0 + asked - 0.1)
+
+
+def test_probes_are_spaced_whatever_the_jitter() -> None:
+    breaker = Breaker(POLICY, 5, SPACING)
+    for _ in range(TRIP):
+        breaker.failed(Trouble.NETWORK, 0.0, ZERO, None, "")
+    assert breaker.due(0.0) == 0.0, "the first may come at once"
+    for probe in range(5):
+        now = probe * SPACING
+        assert breaker.allows(now)
+        assert breaker.begin()
+        breaker.failed(Trouble.NETWORK, now, ZERO, None, "")
+        breaker.end()
+        breaker.failed(Trouble.TIMEOUT, now + 1.0, ZERO, None, "a call from before, which took its time")
+        assert breaker.due(now) == SPACING
+
+
+def test_changed_settings_are_worth_a_probe_at_once() -> None:
+    breaker = Breaker(POLICY, 2, SPACING)
+    assert [breaker.refuses("wrong_asset") for _ in range(2)] == [False, True]
+    breaker.pause(Trouble.SAME_REFUSAL, 5.0, "")
+    assert not breaker.allows(6.0)
+    breaker.mended(6.0)
+    assert breaker.allows(6.0)
+    assert breaker.begin()
+    assert not breaker.refuses("wrong_asset"), "what the old settings drew counts no more"
 
 
 def test_a_pause_ends_only_with_an_event_that_is_settled() -> None:
-    breaker = Breaker(POLICY, 5)
+    breaker = Breaker(POLICY, 5, SPACING)
     breaker.pause(Trouble.CREDENTIALS, 0.0, "401")
     assert not breaker.allows(PROBE_SECONDS - 1)
     assert breaker.allows(PROBE_SECONDS)
@@ -89,7 +118,7 @@ def test_a_pause_ends_only_with_an_event_that_is_settled() -> None:
 
 
 def test_only_the_same_reason_in_a_row_counts() -> None:
-    breaker = Breaker(POLICY, 3)
+    breaker = Breaker(POLICY, 3, SPACING)
     assert [breaker.refuses(reason) for reason in ("a", "a", "b", "b")] == [False] * 4
     breaker.delivered()
     assert [breaker.refuses("b") for _ in range(4)] == [False, False, True, True]
