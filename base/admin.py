@@ -4,11 +4,11 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from base.serving import Server, listen
 from base.settings import AdminSettings
+from base.tallies import Tallies
 
 Answer = tuple[int, Mapping[str, Any]]
 
@@ -85,6 +86,4 @@ def summed(own: CollectorRegistry, environ: Mapping[str, str]) -> CollectorRegis
     directory = environ.get("PROMETHEUS_MULTIPROC_DIR")
     if not directory:
         return own
-    every = CollectorRegistry()
-    MultiProcessCollector(every, path=directory)  # type: ignore[no-untyped-call]
-    return every
+    return Tallies(Path(directory)).registry()

@@ -42,3 +42,15 @@ def ending_at_signal() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     return ending
+
+
+def hangups(ending: asyncio.Event) -> asyncio.Event:
+    """Set at SIGHUP; but when our terminal went with it, nobody is left who would end us, and `ending` is set."""
+    hangup = asyncio.Event()
+    on_terminal = sys.stderr.isatty()
+
+    def heard() -> None:
+        (ending if on_terminal and not sys.stderr.isatty() else hangup).set()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard)
+    return hangup

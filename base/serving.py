@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -79,6 +79,21 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn tells whom it knows; who was being let in as the door closed is told here."""
+        telling = asyncio.create_task(self._tell_newcomers(set(self.server_state.connections)))
+        try:
+            await super().shutdown(sockets)
+        finally:
+            telling.cancel()
+
+    async def _tell_newcomers(self, told: set[Any]) -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            for connection in self.server_state.connections - told:
+                told.add(connection)
+                connection.shutdown()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

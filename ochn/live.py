@@ -52,7 +52,7 @@ class Live:
             self._received(entry)
         elif event == "event.settled":
             self._settled(entry)
-        elif entry.get("level") not in ("debug", "info"):
+        elif entry.get("level") not in ("debug", "info") or entry.get("process") == "ochn":  # our own are few
             self._console.print(_entry(entry), soft_wrap=True)
 
     def _received(self, entry: Mapping[str, Any]) -> None:
@@ -115,7 +115,7 @@ def _drawing(line: _Line) -> Text:
 def _entry(entry: Mapping[str, Any]) -> Text:
     known = ("event", "level", "timestamp", "process")
     fields = "  ".join(f"{name}={value}" for name, value in entry.items() if name not in known)
-    style = "red" if entry.get("level") in ("error", "critical") else "yellow"
+    style = {"info": "", "warning": "yellow"}.get(str(entry.get("level")), "red")
     return Text(
         f"{str(entry.get('timestamp', ''))[11:19]}  {entry.get('process', '')}: {entry['event']}  {fields}", style
     )

@@ -1,44 +1,23 @@
-"""One process tree: starts the children, replaces what dies, ends what it started.
+"""One process tree: starts the children, replaces what dies, renews what runs, ends what it started.
 
 A child that ends by itself is replaced at once, later if it keeps dying. When this process dies, however it dies, its
 children do too (base.process.die_with_parent), so nobody is left writing to the data directory.
 """
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from base.clock import Clock
 from base.errors import StartError
 from base.logs import Logger
-from base.ready import READY_FD
+from ochn.running import Child, Renewal, Running, relay_lines, start_child
 
 START_SECONDS = 60.0  # for all children to serve; a large log is scanned first
-FIRST_DELAY, LONGEST_DELAY, STEADY_SECONDS = 0.1, 2.5, 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """`order` of ending: lower ends first, and is gone before the next is told to go."""
-
-    name: str
-    module: str
-    order: int
-    arguments: tuple[str, ...] = ()
-    fds: tuple[int, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Running:
-    child: Child
-    process: asyncio.subprocess.Process
-    ready: asyncio.Future[Any]
+FIRST_DELAY, LONGEST_DELAY, STEADY_SECONDS = 0.1, 2.0, 10.0
+_UNRENEWED = "the process from before goes on; mend what the new one said above, then send SIGHUP again"
+_GONE = "the process from before had to end first; another is tried again and again"
 
 
 class Supervisor:
@@ -60,127 +39,132 @@ class Supervisor:
         self._logger = logger
         self._lines = lines
         self._died = died
-        self._running: dict[str, _Running] = {}
+        self._serving: dict[str, Running] = {}  # whose place it is, dead or alive
+        self._alive: set[Running] = set()  # those, who will take their place, and who is on the way out
+        self._changing = {child.name: asyncio.Lock() for child in children}  # one hand at a place
         self._keepers: list[asyncio.Task[None]] = []
-        self._ending = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Returns once every child serves. StartError with the child's own exit code as its, when one can't."""
         try:
             async with asyncio.timeout(START_SECONDS):
                 for child in sorted(self._children, key=lambda child: -child.order):
-                    await self._spawn(child)
-                await asyncio.gather(*(self._until_ready(running) for running in self._running.values()))
+                    self._serving[child.name] = await self._spawn(child)
+                await asyncio.gather(*(self._until_ready(running) for running in self._serving.values()))
         except TimeoutError as error:
-            waiting = [name for name, running in self._running.items() if not running.ready.done()]
+            waiting = [name for name, running in self._serving.items() if not running.ready.done()]
             raise StartError(f"not serving after {START_SECONDS:.0f} s: {', '.join(waiting)}") from error
         self._keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
 
-    async def _until_ready(self, running: _Running) -> None:
-        ended: asyncio.Future[Any] = asyncio.ensure_future(running.process.wait())
-        await asyncio.wait([ended, running.ready], return_when=asyncio.FIRST_COMPLETED)
-        if not running.ready.done():
+    async def _until_ready(self, running: Running) -> None:
+        if (code := await running.until_ready()) is not None:
             error = StartError(f"{running.child.name} could not start", "its own words stand above")
-            error.exit_code = ended.result() if ended.result() > 0 else StartError.exit_code
+            error.exit_code = code if code > 0 else StartError.exit_code
             raise error
-        ended.cancel()
 
-    async def _spawn(self, child: Child) -> _Running:
-        ready_read, ready_write = os.pipe()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                child.module,
-                *child.arguments,
-                env={**self._environ, **child.environ, READY_FD: str(ready_write)},
-                pass_fds=(*child.fds, ready_write),
-                stdin=asyncio.subprocess.DEVNULL,
-                stderr=None if self._lines is None else asyncio.subprocess.PIPE,
-                limit=4 * 1024 * 1024,
-                start_new_session=True,  # Ctrl-C is this process's to hear: children end in their order
-            )
-        finally:
-            os.close(ready_write)
-        running = _Running(child, process, _written(ready_read))
-        self._running[child.name] = running
-        if process.stderr is not None and self._lines is not None:
-            self._keepers.append(asyncio.create_task(_relay_lines(process.stderr, self._lines)))
+    async def _spawn(self, child: Child) -> Running:
+        running = await start_child(child, self._environ, self._clock.monotonic(), piped=self._lines is not None)
+        self._alive.add(running)
+        self._go(self._reap(running))
+        if running.process.stderr is not None and self._lines is not None:
+            self._go(relay_lines(running.process.stderr, self._lines))
         return running
 
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reap(self, running: Running) -> None:
+        await running.process.wait()
+        self._alive.discard(running)
+        self._died(running.process.pid)
+
     async def _keep(self, child: Child) -> None:
-        delay = FIRST_DELAY
+        """Waits before each start, a little longer for each death in a row: a child that can't live costs no core."""
+        deaths = 0
         while True:
-            running = self._running[child.name]
-            started = self._clock.monotonic()
+            running = self._serving[child.name]
             code = await running.process.wait()
-            self._died(running.process.pid)
-            if self._ending:
-                return
-            delay = FIRST_DELAY if self._clock.monotonic() - started > STEADY_SECONDS else delay
-            self._logger.error("child.died", child=child.name, pid=running.process.pid, code=code, again_in=delay)
-            await self._clock.sleep(delay)
-            delay = min(delay * 2, LONGEST_DELAY)
-            if self._ending:
-                return
-            await self._spawn(child)
+            async with self._changing[child.name]:
+                if self._serving[child.name] is not running:
+                    continue  # renewed: it was told to go
+                deaths = 1 if self._clock.monotonic() - running.began > STEADY_SECONDS else deaths + 1
+                delay = min(FIRST_DELAY * 2 ** min(deaths - 1, 10), LONGEST_DELAY)
+                who = {"child": child.name, "pid": running.process.pid, "code": code}
+                self._logger.error("child.died", **who, in_a_row=deaths, again_in=delay)
+                await self._clock.sleep(delay)
+                self._serving[child.name] = await self._spawn(child)
 
-    async def stop(self, deadline: float) -> int:
-        """SIGTERM, group after group by `order`; SIGKILL for what is left after `deadline` seconds. The worst exit code."""
-        self._ending = True
-        ends = self._clock.monotonic() + deadline
-        worst = 0
-        for order in sorted({child.order for child in self._children}):
-            group = [running for running in self._running.values() if running.child.order == order]
-            for running in group:
-                _signal(running.process, signal.SIGTERM)
-            for running in group:
-                worst = max(worst, await self._ended(running, ends - self._clock.monotonic()))
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
-        return worst
+    async def renew(self, drain: float) -> bool:
+        """Another process for each child, one after the other, so that all but one serve at any time. False: one could
+        not start, and those after it stay as they are. `drain`: seconds until who does not go is killed."""
+        for child in self._children:
+            if child.renewal is Renewal.NEVER:
+                continue
+            async with self._changing[child.name]:
+                renewed = await (self._beside if child.renewal is Renewal.BESIDE else self._after)(child, drain)
+            if not renewed:
+                return False
+        return True
 
-    async def _ended(self, running: _Running, seconds: float) -> int:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.1, seconds)):
-                code = await running.process.wait()
-            before_it_served = code == -signal.SIGTERM and not running.ready.done()
-            return 0 if before_it_served else abs(code)
+    async def _beside(self, child: Child, drain: float) -> bool:
+        new = await self._spawn(child)
+        if not await self._in_time(new):
+            self._logger.error("child.not_renewed", child=child.name, code=new.process.returncode, detail=_UNRENEWED)
+            await self._end(new, 0)
+            return False
+        old, self._serving[child.name] = self._serving[child.name], new
+        await self._end(old, drain)
+        return True
+
+    async def _after(self, child: Child, drain: float) -> bool:
+        await self._end(self._serving[child.name], drain)
+        new = self._serving[child.name] = await self._spawn(child)
+        if not (renewed := await self._in_time(new)):
+            self._logger.error("child.not_renewed", child=child.name, code=new.process.returncode, detail=_GONE)
+        return renewed
+
+    async def _in_time(self, running: Running) -> bool:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                return await running.until_ready() is None
+        except TimeoutError:
+            return False
+
+    async def _end(self, running: Running, seconds: float) -> int:
+        """SIGTERM, and SIGKILL for who is still there after `seconds`. The exit code."""
+        running.signal(signal.SIGTERM)
+        if (code := await running.ended(seconds)) is not None:
+            return code
         self._logger.error("child.killed", child=running.child.name, after=round(seconds, 1))
-        _signal(running.process, signal.SIGKILL)
+        running.signal(signal.SIGKILL)
         await running.process.wait()
         return 1
 
+    async def stop(self, deadline: float) -> int:
+        """All, group after group by `order`, within `deadline` seconds or by SIGKILL. The worst exit code."""
+        await cancelled(*self._keepers)
+        until = self._clock.monotonic() + deadline
+        worst, left = 0, {*self._alive, *self._serving.values()}
+        for order in sorted({running.child.order for running in left}):
+            group = [running for running in left if running.child.order == order]
+            ends = (self._end(running, until - self._clock.monotonic()) for running in group)
+            worst = max(worst, *await asyncio.gather(*ends))
+        await cancelled(*self._tasks)
+        return worst
+
     def ready(self) -> tuple[int, dict[str, Any]]:
         """Of the tree; whether events can be made durable, a collector's own /health/ready says."""
-        gone = [name for name, running in self._running.items() if running.process.returncode is not None]
+        gone = [name for name, running in self._serving.items() if not running.serves]
         return (503, {"status": "replacing", "children": gone}) if gone else (200, {"status": "ready"})
 
     def pids(self) -> dict[str, int]:
-        return {name: running.process.pid for name, running in self._running.items()}
+        return {name: running.process.pid for name, running in self._serving.items()}
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    if process.returncode is None:
-        process.send_signal(number)
-
-
-def _written(descriptor: int) -> asyncio.Future[Any]:
-    """Done when the child writes to its end: it serves. A child that dies first never does."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[Any] = loop.create_future()
-
-    def readable() -> None:
-        loop.remove_reader(descriptor)
-        if os.read(descriptor, 1) and not ready.done():
-            ready.set_result(None)
-        os.close(descriptor)
-
-    loop.add_reader(descriptor, readable)
-    return ready
-
-
-async def _relay_lines(stream: asyncio.StreamReader, lines: Callable[[str], None]) -> None:
-    async for line in stream:
-        lines(line.decode("utf-8", "replace").rstrip())
+async def cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

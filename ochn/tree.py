@@ -7,24 +7,25 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.multiprocess import mark_process_dead
-
-from base.admin import beside, build_admin, serve_admin, summed
+from base.admin import beside, build_admin, serve_admin
 from base.clock import SystemClock
 from base.lock import lock_data_dir
 from base.logs import build_logger
-from base.process import ending_at_signal
+from base.process import ending_at_signal, hangups
 from base.serving import listen, url_of
+from base.tallies import Tallies
 from ochn.config import Settings
+from ochn.renewal import Renewals
+from ochn.running import Child, Renewal
 from ochn.served import remember
-from ochn.supervisor import Child, Supervisor
+from ochn.supervisor import Supervisor, cancelled
 
 CHILD = "ochn.child"
-END_SECONDS = 9.0  # from the signal to the last child's end
+END_SECONDS = 9.0  # from the signal to the last child's end; in a renewal, to the end of the one whose turn it is
 LAST_SECONDS = 1.0  # of them, for a child to close what it has open once it has drained
 
 
@@ -55,42 +56,35 @@ def run_tree(tree: Tree) -> int:
         for role in tree.roles:
             locks.enter_context(lock_data_dir(data_dir, role))
         metrics = _fresh(data_dir / "run" / "-".join(tree.roles))
-        tree.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         return asyncio.run(_serve(tree, metrics))
 
 
 async def _serve(tree: Tree, metrics: Path) -> int:
     ending = ending_at_signal()
-    settings = tree.settings
+    hangup = hangups(ending)
+    settings, environ = tree.settings, dict(tree.environ)
     logger = build_logger(settings.logging, "ochn", None if tree.lines is None else _Lines(tree.lines))
+    tallies = Tallies(metrics)
     with ExitStack() as sockets:
         door = None
         if "collector" in tree.roles:
             door = sockets.enter_context(listen(settings.collector.host, settings.collector.port, "collector.port"))
-            tree.environ["OCHN_COLLECTOR__PORT"] = str(door.getsockname()[1])
-        remember(settings.data_dir, tree.environ)
-        supervisor = Supervisor(
-            _children(tree, door),
-            tree.environ,
-            SystemClock(),
-            logger,
-            lines=tree.lines,
-            died=lambda pid: mark_process_dead(pid, str(metrics)),  # type: ignore[no-untyped-call]
-        )
+            environ["OCHN_COLLECTOR__PORT"] = str(door.getsockname()[1])
+        remember(settings.data_dir, environ)
+        environ["OCHN_DATA_DIR"] = str(settings.data_dir.resolve())  # the one that is locked, whatever the file says
+        environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+        children, clock = _children(tree, door), SystemClock()
+        supervisor = Supervisor(children, environ, clock, logger, lines=tree.lines, died=tallies.bury)
+        renewals = Renewals(supervisor, settings, tree.environ, END_SECONDS, clock, logger)
         admin_socket = sockets.enter_context(listen(settings.admin.host, _admin_port(tree, door), "admin.port"))
         try:
             await _until(ending, supervisor.start())
             if not ending.is_set():
-                admin = asyncio.create_task(
-                    serve_admin(
-                        build_admin(summed(CollectorRegistry(), tree.environ), supervisor.pids, supervisor.ready),
-                        admin_socket,
-                    )
-                )
+                admin = build_admin(tallies.registry(), supervisor.pids, supervisor.ready)
+                tasks = [asyncio.create_task(work) for work in (serve_admin(admin, admin_socket), renewals.at(hangup))]
                 _announce(tree, door, admin_socket)
                 await _tick_until(ending, tree.tick)
-                admin.cancel()
-                await asyncio.gather(admin, return_exceptions=True)
+                await cancelled(*tasks)
         finally:
             code = await supervisor.stop(END_SECONDS)
     return code
@@ -125,9 +119,10 @@ def _children(tree: Tree, door: socket.socket | None) -> Sequence[Child]:
     if door is not None:
         workers = range(tree.settings.collector.workers)
         fd = door.fileno()
-        children += [Child(f"collector-{n}", CHILD, 0, ("collector", str(n), str(fd)), (fd,), drains) for n in workers]
+        collector = partial(Child, module=CHILD, order=0, fds=(fd,), environ=drains, renewal=Renewal.BESIDE)
+        children += [collector(f"collector-{n}", arguments=("collector", str(n), str(fd))) for n in workers]
     if "forwarder" in tree.roles:
-        children.append(Child("forwarder", CHILD, 1, ("forwarder", "0"), environ=drains))
+        children.append(Child("forwarder", CHILD, 1, ("forwarder", "0"), environ=drains, renewal=Renewal.AFTER))
     if "sandbox" in tree.roles:
         children.append(Child("sandbox", CHILD, 2, ("sandbox", "0")))
     return children

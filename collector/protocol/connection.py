@@ -24,6 +24,7 @@ from collector.protocol.reading import Reading, Request
 from collector.protocol.turns import Turn, Turns, render
 
 _LINGER_SECONDS: Final = 2.0
+_FAREWELL_SECONDS: Final = 1.0  # who rests when the drain begins may have asked already: it is on its way to us
 _LINGER_BYTES: Final = 16 * 1024 * 1024
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -111,13 +112,11 @@ class Connection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Who has asked is answered while the drain lasts; then told to come again. ASGI's are uvicorn's to cancel."""
-        resting = self._reading.phase == "idle"
-        if resting and not self._turns:
-            self._transport.close()
-            return
         self._draining = self._loop.call_later(self._config.timeout_graceful_shutdown or 0, self._give_up)
-        if resting:
+        if self._reading.phase == "idle" and self._turns:
             self._end_behind_newest()
+        elif self._reading.phase == "idle":
+            self._deadline.set(_FAREWELL_SECONDS)
 
     # Answers.
 

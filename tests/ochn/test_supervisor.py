@@ -14,7 +14,8 @@ import pytest
 from base.clock import SystemClock
 from base.errors import StartError
 from base.logs import quiet_logger
-from ochn.supervisor import Child, Supervisor
+from ochn.running import Child
+from ochn.supervisor import Supervisor
 from tests.support.product import wait_gone
 
 pytestmark = pytest.mark.anyio
@@ -95,7 +96,7 @@ async def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
     file = tmp_path / "starts"
     program = (
         "import asyncio, os, sys; from base.clock import SystemClock; from base.logs import quiet_logger;"
-        "from ochn.supervisor import Child, Supervisor\n"
+        "from ochn.running import Child; from ochn.supervisor import Supervisor\n"
         "async def main():\n"
         "    child = Child('c', 'tests.support.a_child', 0, ('stubborn', sys.argv[1]))\n"
         "    await Supervisor([child], dict(os.environ), SystemClock(), quiet_logger()).start()\n"
