@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 _ENTROPY: Final = 10
 _AT_ONCE: Final = 256
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class IdSource(Protocol):
@@ -49,9 +50,5 @@ class SeededIds:
 
 def uuid7(now: float, entropy: bytes) -> str:
     """48 bits of milliseconds, then 74 random bits around version and variant (RFC 9562, 5.7)."""
-    bits = int.from_bytes(entropy, "big")
-    value = (int(now * 1000) & 0xFFFF_FFFF_FFFF) << 80
-    value |= 0x7 << 76 | (bits >> 62 & 0xFFF) << 64
-    value |= 0b10 << 62 | bits & 0x3FFF_FFFF_FFFF_FFFF
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    time, random = f"{int(now * 1000) & 0xFFFF_FFFF_FFFF:012x}", entropy.hex()
+    return f"{time[:8]}-{time[8:]}-7{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:19]}"

@@ -16,6 +16,7 @@ _OBJECTS: Final = frozenset({"additionalData", "technicalInfo", "page", "utm", "
 _SINGLES: Final = frozenset(
     {"email", "phone", "customerId", "pushNotificationToken", "uType", "requestType", "actionType", "lat", "lon", "pid"}
 )
+_NESTED: Final = (dict, list)
 KNOWN: Final = _OBJECTS | _SINGLES | {"sensors", "accuracy", "uid", "mid", "eid", "ts", "sentAt", "consent"}
 _BESIDE_LEAD: Final = frozenset({"uid", "mid", "pid", "eid", "ts", "sentAt", "uType", "page", "utm", "technicalInfo"})
 _NOT_OF_LEAD: Final = _BESIDE_LEAD | {"appkey", "appKey"}
@@ -42,10 +43,16 @@ def fold_lead(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def straighten(data: dict[str, Any]) -> list[Remark]:
     """Changes shapes in place; tells which it could not, and what else the author should know."""
-    remarks = [Remark(Warned.UNKNOWN_FIELD, name) for name in data.keys() - KNOWN]
-    bent = [name for name in data.keys() & _OBJECTS if not _as_object(data, name)]
-    bent += [name for name in data.keys() & _SINGLES if isinstance(data[name], dict | list)]
-    remarks += [Remark(Quarantine.BAD_SHAPE, name) for name in bent]
+    remarks = []
+    for name, value in tuple(data.items()):
+        if name in _SINGLES:
+            if type(value) in _NESTED:
+                remarks.append(Remark(Quarantine.BAD_SHAPE, name))
+        elif name in _OBJECTS:
+            if type(value) is not dict and not _as_object(data, name):
+                remarks.append(Remark(Quarantine.BAD_SHAPE, name))
+        elif name not in KNOWN:
+            remarks.append(Remark(Warned.UNKNOWN_FIELD, name))
     if "sensors" in data:
         remarks += _straighten_sensors(data)
     if "email" in data:
@@ -55,8 +62,6 @@ def straighten(data: dict[str, Any]) -> list[Remark]:
 
 def _as_object(data: dict[str, Any], name: str) -> bool:
     value = data[name]
-    if isinstance(value, dict):
-        return True
     if value is None or value in ("", []):  # PHP writes an empty object as []
         del data[name]
         return True

@@ -159,6 +159,8 @@ def _client_id(data: dict[str, Any]) -> str | None:
 
 def _without_times(data: dict[str, Any], when: Moments) -> dict[str, Any]:
     """A time that could not be read stays as it came."""
+    if "ts" not in data and "sentAt" not in data:
+        return data
     for name, read in (("ts", when.client), ("sentAt", when.sent)):
         if read is not None or data.get(name, "") in (None, ""):
             data.pop(name, None)

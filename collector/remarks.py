@@ -18,7 +18,8 @@ class Remark(NamedTuple):
 
 
 def reasons_of(remarks: Iterable[Remark]) -> tuple[Quarantine, ...]:
-    return tuple(dict.fromkeys(remark.code for remark in remarks if isinstance(remark.code, Quarantine)))
+    codes = [remark.code for remark in remarks]  # most often none
+    return tuple(dict.fromkeys(code for code in codes if isinstance(code, Quarantine))) if codes else ()
 
 
 ADVICE: Final[dict[Quarantine | Warned, str]] = {
