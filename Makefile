@@ -25,7 +25,7 @@ docs: $(TEST) ## the pages that are made from the code
 shim: ## omnichannel.min.js and its source map, from static/omnichannel.js (needs node and npm)
 	@exec scripts/shim
 
-bench: $(TEST) ## events a second and CPU an event of the collector, beside a bare server
+bench: $(TEST) ## the figures of collector and forwarder, each beside the bare limit (ARGS='--short --parts kafka')
 	@exec scripts/bench $(ARGS)
 
 loadtest: $(TEST) ## two minutes of pages and phones against a collector that runs (URL=http://127.0.0.1:8080)

@@ -130,6 +130,10 @@ class KafkaServer(Kafka):
         self._running().send_signal(signal.SIGCONT)
 
     @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

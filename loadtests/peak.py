@@ -1,0 +1,125 @@
+"""`make bench`: how much one collector takes, how long people wait, what it costs; each figure beside the bare limit.
+
+    python -m loadtests.peak --seconds 10 --json bench.json --pictures docs/pictures
+    python -m loadtests.peak --short --parts embedded,waits
+
+wrk replays the same calls for 100,000 visitors over loopback, from a core of its own, at a server pinned to one;
+default limits, metrics on. Where there are fewer cores than that takes, a line says so instead of a figure. One machine
+drives and serves, so the ratio to the bare limit is what travels: a fixed reply over the same protocol, for the same
+bytes, in the same run. After each run the log is counted: what was answered 2xx must be in it, or the run ends.
+"""
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from loadtests import growth, parts, waiting
+from loadtests.filling import LogOptions
+from loadtests.forwarding import MEMORY_TARGET, bench_forwarding
+from loadtests.lines import COLUMNS, Line, Target, cells, line, markdown, unmeasured
+from loadtests.machine import describe
+from loadtests.picture import Stamp
+from loadtests.servers import HOST
+from loadtests.stand import Options, Stand, stand
+
+OUT = Console(width=200)
+FORWARDED = ["footprints", "netcore"]
+
+
+def forwarder(stand: Stand) -> Iterator[Line]:
+    if not stand.seats.broker:
+        yield unmeasured("forwarder", "forwarder", "needs a core each for forwarder and vendor")
+        return
+    with tempfile.TemporaryDirectory(prefix="ochn-bench-") as data:
+        stand.tell(f"forwarder, {stand.options.forwarded:,} events behind")
+        log = LogOptions("embedded", f"{HOST}:1", Path(data), stand.options.forwarded)
+        rows = bench_forwarding(log, FORWARDED)
+    for row in rows:
+        note = f"{row.cpu_us_per_event} CPU µs an event, slowest 5 s {row.slowest_second:,}/s, {row.events:,} events"
+        rate, limit, target = row.events_per_second, row.bare_per_second, Target(least=row.target)
+        yield line("forwarder", f"forwarder to {row.line}", "events/s", rate, limit, target=target, note=note)
+        yield line("forwarder", "… its memory", "MB", row.memory_mb, target=Target(most=MEMORY_TARGET))
+
+
+PARTS: dict[str, Callable[[Stand], Iterator[Line]]] = {
+    "kafka": parts.kafka,
+    "workers": parts.workers,
+    "embedded": parts.embedded,
+    "asgi": parts.asgi,
+    "bodies": parts.bodies,
+    "waits": waiting.waits,
+    "forwarder": forwarder,
+    "memory": waiting.memory,
+}
+GROWTH = "growth"
+ON_EMBEDDED = {"embedded", "forwarder"}  # parts that do without Kafka
+
+
+def run(
+    options: Options, chosen: list[str], tell: Callable[[str], None]
+) -> tuple[list[Line], list[growth.Curve], Stand]:
+    with stand(options, tell, kafka=bool(set(chosen) - ON_EMBEDDED)) as here:
+        lines = [one for name in PARTS if name in chosen for one in PARTS[name](here)]
+        curves = list(growth.curves(here)) if GROWTH in chosen else []
+    return [*lines, *(curve.line() for curve in curves)], curves, here
+
+
+def table(lines: list[Line]) -> Table:
+    shown = Table(*COLUMNS, box=None)
+    for one in lines:
+        shown.add_row(*cells(one), style={"missed": "yellow", "ok": "green"}.get(one.verdict))
+    return shown
+
+
+def arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description="How fast one collector is, beside the bare limit.")
+    parser.add_argument("--seconds", type=int, default=10, help="of each measured run")
+    parser.add_argument("--short", action="store_true", help="one second a run: only whether it works")
+    parser.add_argument("--parts", default=",".join([*PARTS, GROWTH]), help="of: %(default)s")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw how it grows there, as growth.png")
+    return parser.parse_args(given)
+
+
+def main(given: list[str]) -> None:
+    asked = arguments(given)
+    chosen = asked.parts.split(",")
+    if unknown := set(chosen) - {*PARTS, GROWTH}:
+        raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join([*PARTS, GROWTH])}")
+    for tool in ("wrk", "taskset"):
+        if shutil.which(tool) is None:
+            raise SystemExit(f"{tool} is missing: run `scripts/install-tools {tool}`, or install it")
+    options = Options(1, 1, 3, 20_000, short=True) if asked.short else Options(asked.seconds)
+    command = shlex.join(["python", "-m", "loadtests.peak", *given])
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting")
+        lines, curves, here = run(options, chosen, lambda words: progress.update(task, description=words))
+    told = describe(command)
+    OUT.print(table(lines))
+    OUT.print(f"{Stamp(told)}", style="dim")
+    if asked.json:
+        figures = [asdict(one) for one in here.figures]
+        lines_told = [asdict(one) for one in lines]
+        asked.json.write_text(
+            json.dumps({**told, "options": asdict(options), "lines": lines_told, "figures": figures}, indent=2)
+        )
+    if asked.markdown:
+        asked.markdown.write_text(markdown(lines))
+    if asked.pictures and curves:
+        growth.draw(curves, Stamp(told), asked.pictures / "growth.png")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
