@@ -178,7 +178,14 @@ def _lists(branch: dict[str, Any]) -> dict[str, Any] | list[Any]:
 
 def encode_form(fields: Mapping[str, Any]) -> bytes:
     """Brackets again: None and empty containers are left out, booleans are the vendor's "true" and "false"."""
-    return "&".join(f"{quote_plus(name)}={quote_plus(text)}" for name, text in flatten(fields)).encode()
+    return "&".join([f"{_quoted(name)}={_quoted(text)}" for name, text in flatten(fields)]).encode()
+
+
+def _quoted(text: str) -> str:
+    return _quoted_before(text) if len(text) <= _SHORT else quote_plus(text)
+
+
+_quoted_before = lru_cache(maxsize=4096)(quote_plus)
 
 
 def flatten(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -189,7 +196,9 @@ def flatten(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if value is None:
         return
-    if isinstance(value, Mapping):
+    if type(value) is str:  # most are
+        yield name, value
+    elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flatten(f"{name}[{key}]", item)
     elif isinstance(value, list | tuple):

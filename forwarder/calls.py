@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from prometheus_client import Histogram
+
 from base.clock import Clock
 from base.logs import Logger
-from base.metrics import ForwarderMetrics
+from base.metrics import Counts, ForwarderMetrics
 from base.reasons import Trouble
 from eventlog.event import Event
 from forwarder.destinations.base import Call, Destination, Verdict
@@ -41,9 +43,15 @@ class Calls:
     clock: Clock
     metrics: ForwarderMetrics
     log: Logger
+    _counts: Counts = field(init=False)
+    _seconds: Histogram = field(init=False)
     _flying: dict[str, asyncio.Task[Answer]] = field(init=False, default_factory=dict)
     _landed: OrderedDict[str, int] = field(init=False, default_factory=OrderedDict)
     _count: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._counts = Counts(self.metrics.calls)
+        self._seconds = self.metrics.call_seconds.labels(self.destination.name)
 
     def stamp(self) -> tuple[int, int]:
         """The moment of a plan: what it could know of shared calls and of secrets."""
@@ -82,9 +90,9 @@ class Calls:
         async with self.side_by_side:
             started = self.clock.monotonic()
             reply = await self._send(call)
-        self.metrics.call_seconds.labels(self.destination.name).observe(self.clock.monotonic() - started)
+        self._seconds.observe(self.clock.monotonic() - started)
         status = type(reply).__name__ if isinstance(reply, TransportError) else str(reply.status)
-        self.metrics.calls.labels(self.destination.name, call.purpose, status).inc()
+        self._counts.add(self.destination.name, call.purpose, status)
         verdict = self._judge(call, reply)
         taught = await self.facts.put(verdict.facts, events, planned[1])
         return Answer(call, verdict, Evidence(call.purpose, call.request, reply), taught)

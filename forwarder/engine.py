@@ -166,7 +166,7 @@ class Engine:
     async def _bring_new(self, works: list[Work], probe: bool) -> None:
         """Events of visitors that have parked ones go behind those; the others go out."""
         unit = Unit.of(works)
-        for subject in [subject for subject in unit.subjects if self.parking.holds(subject)]:
+        for subject in self.parking.among(unit.subjects):
             behind = [work for work in works if work.subject == subject]
             unit.leave(behind)
             if await self._park_behind(behind):

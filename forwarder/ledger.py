@@ -71,18 +71,22 @@ class Ledger:
         held.offsets.take((), end)
         held.stretch.lose(first, end, cause)
 
-    async def settle(self, work: Work, outcome: Outcome, answer: int | None = None) -> None:
-        """`answer` is the HTTP status of the reply that settled it."""
+    def settle(self, work: Work, outcome: Outcome, answer: int | None = None) -> bool:
+        """`answer` is the HTTP status of the reply that settled it. False: nothing waits for it here."""
         held = self._partitions.get(work.partition)
-        if held is not None and held.works.get(work.offset) is work:
-            del held.works[work.offset]
-            self._leave(work)
-            self.uncommitted += 1
-            held.stretch.add(work.offset, work.event.id, outcome, answer)
-            held.offsets.settle(work.offset)
-        elif work.live:  # parked before: its offset has been told of
-            now = self._clock.now()
-            await self._tell(single(work, outcome, answer, self._destination, now), now)
+        if held is None or held.works.get(work.offset) is not work:
+            return False
+        del held.works[work.offset]
+        self._leave(work)
+        self.uncommitted += 1
+        held.stretch.add(work.offset, work.event.id, outcome, answer)
+        held.offsets.settle(work.offset)
+        return True
+
+    async def settle_parked(self, work: Work, outcome: Outcome, answer: int | None = None) -> None:
+        """The end of an event whose offset was told of when it was parked."""
+        now = self._clock.now()
+        await self._tell(single(work, outcome, answer, self._destination, now), now)
 
     def _leave(self, work: Work) -> None:
         self.waiting -= 1

@@ -83,6 +83,10 @@ class Parking:
     def holds(self, subject: str) -> bool:
         return bool(self.store.read("SELECT 1 FROM parked WHERE subject = ? LIMIT 1", (subject,)))
 
+    def among(self, subjects: Collection[str]) -> list[str]:
+        """Those of them that have parked events."""
+        return [subject for subject in subjects if self.holds(subject)] if self.holds_any() else []
+
     def holds_any(self) -> bool:
         return bool(self.store.read("SELECT 1 FROM parked LIMIT 1"))
 

@@ -60,7 +60,7 @@ class Rounds:
         before = unit.settled
         if await self._settle_plan(unit, part, plan):
             return 0.0
-        delay = await self._call(unit, part, plan.calls, planned)
+        delay = await self._call(unit, part, plan.calls, events, planned)
         if delay is not None or unit.settled > before:
             unit.fruitless = 0
         if unit.fruitless > FRUITLESS:
@@ -87,10 +87,9 @@ class Rounds:
             return None
 
     async def _call(
-        self, unit: Unit, part: list[Work], calls: Sequence[Call], planned: tuple[int, int]
+        self, unit: Unit, part: list[Work], calls: Sequence[Call], events: Sequence[Event], planned: tuple[int, int]
     ) -> float | None:
         """One visitor's calls one after the other, until one fails or teaches something new; a batch's side by side."""
-        events = unique(part)
         if len(unit.subjects) > 1:
             chosen = _one_a_visitor(calls)
             answers = await asyncio.gather(*(self.calls.make(call, events, planned) for call in chosen))
@@ -160,6 +159,8 @@ class Rounds:
         return outcomes, held
 
     async def _settle(self, unit: Unit, outcomes: list[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
+        if not outcomes:
+            return
         await self.settlement.settle_all(outcomes, evidence)
         unit.leave([work for work, _ in outcomes])
         unit.settled += len(outcomes)

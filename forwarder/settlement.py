@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from base.logs import Logger
-from base.metrics import ForwarderMetrics
+from base.metrics import Counts, ForwarderMetrics
 from base.reasons import Dead, Parked
 from forwarder.dead_letters import DeadLetters
 from forwarder.destinations.base import Outcome, dead
@@ -27,9 +27,26 @@ class Settlement:
     metrics: ForwarderMetrics
     log: Logger
     events_logged: bool
+    _counts: Counts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._counts = Counts(self.metrics.outcomes)
 
     async def settle_all(self, outcomes: Iterable[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
-        await asyncio.gather(*(self.settle(work, outcome, evidence) for work, outcome in outcomes))
+        """Those that the offset alone settles need no task each: of a thousand, most are such."""
+        answer = _answer(evidence)
+        left = [pair for pair in outcomes if not self._settle_at_once(*pair, answer)]
+        if left:
+            await asyncio.gather(*(self.settle(work, outcome, evidence) for work, outcome in left))
+
+    def _settle_at_once(self, work: Work, outcome: Outcome, answer: int | None) -> bool:
+        """False: more than the offset must be durable, or it counts here no more."""
+        if work.waiting is not None or outcome.kind not in ("delivered", "filtered"):
+            return False
+        if not self.ledger.settle(work, outcome, answer):
+            return False
+        self._tell(work, outcome)
+        return True
 
     async def settle(self, work: Work, outcome: Outcome, evidence: Evidence | None = None) -> None:
         """Events of a partition that was lost are the new owner's to settle."""
@@ -46,14 +63,16 @@ class Settlement:
             await self.parking.park(work, Parked(outcome.reason))
         elif work.waiting is not None:
             await self.parking.forget(work)
-        reply = None if evidence is None else evidence.reply
-        await self.ledger.settle(work, outcome, reply.status if isinstance(reply, Reply) else None)
+        if not self.ledger.settle(work, outcome, _answer(evidence)):
+            if not work.live:
+                return
+            await self.ledger.settle_parked(work, outcome, _answer(evidence))
         self._tell(work, outcome)
 
     def _tell(self, work: Work, outcome: Outcome) -> None:
         destination = self.status.destination
         self.status.count(outcome)
-        self.metrics.outcomes.labels(destination, outcome.kind, str(outcome.reason)).inc()
+        self._counts.add(destination, outcome.kind, str(outcome.reason))
         if self.events_logged:
             self.log.info(
                 "event.settled",
@@ -66,6 +85,11 @@ class Settlement:
                 detail=outcome.detail,
                 purposes=work.purposes,
             )
+
+
+def _answer(evidence: Evidence | None) -> int | None:
+    reply = None if evidence is None else evidence.reply
+    return reply.status if isinstance(reply, Reply) else None
 
 
 def _expired(work: Work, outcome: Outcome) -> Outcome:

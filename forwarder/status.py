@@ -24,7 +24,7 @@ class Status:
     delivered: int = 0
     dead: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
-    last_success: str | None = None
+    last_success: float | None = None  # seconds since the epoch
     problem: str = ""  # of the relay itself: the log can't be read …
     _shown: bytes = b""
     _state: tuple[str, str | None] = ("", None)
@@ -33,7 +33,7 @@ class Status:
     def count(self, outcome: Outcome) -> None:
         if outcome.kind == "delivered":
             self.delivered += 1
-            self.last_success = rfc3339(self.clock.now())
+            self.last_success = self.clock.now()
         elif outcome.kind == "dead":
             self.dead += 1
         elif outcome.kind == "filtered":
@@ -50,7 +50,7 @@ class Status:
             "reason": state[1],
             "detail": breaker.detail,
             "since": self._since,
-            "last_success": self.last_success,
+            "last_success": None if self.last_success is None else rfc3339(self.last_success),
             "last_error": breaker.last_error,
             "delivered": self.delivered,
             "dead": self.dead,

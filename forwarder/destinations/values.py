@@ -17,7 +17,9 @@ def clean(value: Any, depth: int = 0) -> Any:
     """Without NUL, null, empty text, empty array or empty object anywhere within; None when nothing is left."""
     if isinstance(value, str):
         return value.replace("\0", "") or None
-    if isinstance(value, Mapping | list | tuple):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, dict | list | tuple | Mapping):
         return _clean_container(value, depth + 1) or None if depth < _DEEPEST else None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -27,15 +29,17 @@ def clean(value: Any, depth: int = 0) -> Any:
 
 
 def _clean_container(value: Any, depth: int) -> Any:
-    if isinstance(value, Mapping):
-        pairs = ((str(name).replace("\0", ""), clean(item, depth)) for name, item in value.items())
+    if isinstance(value, dict | Mapping):
+        pairs = [(str(name).replace("\0", ""), clean(item, depth)) for name, item in value.items()]
         return {name: item for name, item in pairs if name and item is not None}
-    return [item for item in (clean(one, depth) for one in value) if item is not None]
+    return [item for item in [clean(one, depth) for one in value] if item is not None]
 
 
 def text(value: Any) -> str:
     """Trimmed; a number as its digits; empty for everything that is no single value."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return value.replace("\0", "").strip()
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     return str(value).replace("\0", "").strip()
 
@@ -70,14 +74,14 @@ def _parsed(digits: str) -> int | float | None:
 
 def table(value: Any) -> Mapping[str, Any]:
     """An object, or an empty one where something else stands."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict | Mapping) else {}
 
 
 def email(value: Any) -> str:
     """Empty for what is no address: a page's `undefined` must not make one person of all its visitors."""
     found = text(value)
     name, at, host = found.rpartition("@")
-    return found if name and at and host and not any(map(str.isspace, found)) else ""
+    return found if name and at and host and len(found.split(maxsplit=1)) == 1 else ""
 
 
 def happened(event: Event, now: float) -> float:

@@ -1,4 +1,4 @@
-"""One call at a time for each visitor, in the order of their events: an upstream init where one is missing, then it."""
+"""One call after the other for each visitor, in the order of their events: an upstream init where one is missing, first."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -29,6 +29,7 @@ from forwarder.errors import TransportError
 from forwarder.transport import Reply
 
 _ANSWERS_SUCCESS: Final = frozenset({"sensors", "geo"})
+_TEACH: Final = frozenset({"init", "token"})
 
 
 class Footprints:
@@ -45,15 +46,20 @@ class Footprints:
         self._leads = Leads(settings)
 
     def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
-        """The first call that is due. What waits for a contact lets others by: one of them may bring it."""
+        """The calls up to the next one that teaches: what follows that one depends on it. What waits for a contact lets
+        others by: one of them may bring it."""
+        calls: list[Call] = []
         settled: dict[str, Outcome] = {}
         waiting: dict[str, Outcome] = {}
         for event in events:
             step = self._step(event, facts, now)
             if isinstance(step, Call):
-                return Plan((step,), settled)
+                if step.purpose in _TEACH:
+                    return Plan(tuple(calls) or (step,), settled)
+                calls.append(step)
+                continue
             (waiting if step.reason == Parked.WAITS_FOR_CONTACT else settled)[event.id] = step
-        return Plan((), {**settled, **waiting})
+        return Plan(tuple(calls), settled if calls else {**settled, **waiting})
 
     def _step(self, event: Event, facts: Facts, now: float) -> Call | Outcome:
         appkey = self._appkeys.get(event.appkeyname)
@@ -71,7 +77,7 @@ class Footprints:
         unchanged = known.id and contact == known.contact
         if unchanged and event.kind == "init":
             return filtered(Filter.SAME_INIT)
-        refusal = visitor.refusal(event, facts, contact, now)
+        refusal = "" if unchanged else visitor.refusal(event, facts, contact, now)
         if unchanged or (refusal and known.id and event.kind != "init"):
             return Call(_purpose(event), self._requests.tracking(event, appkey, known), (event,))
         if refusal:

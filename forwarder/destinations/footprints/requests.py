@@ -68,4 +68,6 @@ def _told(event: Event) -> dict[str, Any]:
 
 def header_value(value: str) -> str:
     """What may stand in a header: a visitor chose it."""
+    if value.isascii() and value.isprintable():
+        return value.strip()
     return "".join(character for character in value if " " <= character <= "~").strip()
