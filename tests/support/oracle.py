@@ -54,7 +54,8 @@ class Verdict:
 
 
 class Load:
-    """`count` events of VISITORS visitors, `rate` a second; a broken request is simply not acknowledged."""
+    """`count` events of VISITORS visitors, `rate` a second; a broken request is simply not acknowledged. `met`: the
+    statuses of the answers, and how many attempts were `refused` (nobody listens) or `broken`."""
 
     def __init__(self, url: str, oracle: Oracle, count: int, rate: float, seed: int = 1) -> None:
         self._url = url
@@ -63,6 +64,7 @@ class Load:
         self._rate = rate
         self._seed = seed
         self.sent = 0
+        self.met: Counter[str] = Counter()
 
     def run(self) -> None:
         asyncio.run(self._run())
@@ -70,7 +72,7 @@ class Load:
     async def _run(self) -> None:
         timeout = aiohttp.ClientTimeout(total=30)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            visitors = [await self._init(session, n) for n in range(VISITORS)]
+            visitors = await self._visitors(session)
             started, running = time.monotonic(), set[asyncio.Task[None]]()
             for n in range(self._count):
                 await asyncio.sleep(max(0.0, started + n / self._rate - time.monotonic()))
@@ -78,6 +80,9 @@ class Load:
                 running.add(task)
                 task.add_done_callback(running.discard)
             await asyncio.gather(*running)
+
+    async def _visitors(self, session: aiohttp.ClientSession) -> list[str]:
+        return [await self._init(session, n) for n in range(VISITORS)]
 
     async def _init(self, session: aiohttp.ClientSession, n: int) -> str:
         fields = {"appkey": "demo", "email": f"visitor{self._seed}-{n}@example.com"}
@@ -106,11 +111,14 @@ class Load:
         for _ in range(TRIES):
             try:
                 async with session.post(f"{self._url}/jsapi/send", data=fields) as answer:
+                    self.met[str(answer.status)] += 1
                     if answer.status == 200 and answer.headers["X-Event-Status"] == "accepted":
                         self._oracle.write("acknowledged", event_id)
             except aiohttp.ClientConnectorError:
+                self.met["refused"] += 1
                 await asyncio.sleep(0.2 + random.random() * 0.1)
             except (aiohttp.ClientError, TimeoutError):
+                self.met["broken"] += 1
                 return
             else:
                 return

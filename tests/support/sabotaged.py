@@ -1,11 +1,13 @@
 """`ochn dev` with one protection switched off: `python -m tests.support.sabotaged HOW …`, for the negative controls.
 
 `commit_before_send`: the forwarder commits what it has taken, not what is settled. `answer_before_durable`: the
-collector answers at once, and appends a moment later. A fault test that stays green on these tests nothing.
+collector answers at once, and appends a moment later. `cut_off`: a process that is to go is killed where it stands.
+`outlive_parent`: nobody dies with the supervisor. A fault test that stays green on these tests nothing.
 """
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -15,6 +17,7 @@ import ochn.tree
 from eventlog.embedded.writer import EmbeddedWriter
 from eventlog.log import Position, Record, Settled
 from forwarder.offsets import Offsets
+from ochn.running import Running
 
 HOW = "SABOTAGE"
 LATE = 0.5  # seconds
@@ -36,17 +39,40 @@ def answer_before_durable() -> None:
     EmbeddedWriter.append = lies  # type: ignore[method-assign]
 
 
-SABOTAGES: dict[str, Callable[[], None]] = {
-    "commit_before_send": commit_before_send,
-    "answer_before_durable": answer_before_durable,
+def cut_off() -> None:
+    told = Running.signal
+
+    def kills(self: Running, number: signal.Signals) -> None:
+        told(self, signal.SIGKILL if number == signal.SIGTERM else number)
+
+    Running.signal = kills  # type: ignore[method-assign]
+
+
+def outlive_parent() -> None:
+    ochn.child.die_with_parent = lambda: None  # type: ignore[attr-defined]
+
+
+OCHN = "ochn"  # the supervisor; others are called as children are
+EVERY = ("collector", "forwarder", "sandbox")
+SABOTAGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
+    "commit_before_send": (commit_before_send, ("forwarder",)),
+    "answer_before_durable": (answer_before_durable, ("collector",)),
+    "cut_off": (cut_off, (OCHN,)),
+    "outlive_parent": (outlive_parent, EVERY),
 }
+
+
+def sabotage(how: str, process: str) -> None:
+    does, processes = SABOTAGES[how]
+    if process in processes:
+        does()
+
 
 if __name__ == "__main__":
     if HOW in os.environ:
-        role = sys.argv[1]
-        if (os.environ[HOW], role) in {("commit_before_send", "forwarder"), ("answer_before_durable", "collector")}:
-            SABOTAGES[os.environ[HOW]]()
+        sabotage(os.environ[HOW], sys.argv[1])
         sys.exit(ochn.child.main(sys.argv[1:]))
     os.environ[HOW] = sys.argv[1]
+    sabotage(sys.argv[1], OCHN)
     ochn.tree.CHILD = "tests.support.sabotaged"
     ochn.cli.main(sys.argv[2:])
