@@ -91,6 +91,7 @@ class Dead(StrEnum):
     TOO_OLD = "too_old"
     TOO_LARGE = "too_large"
     CONTACT_TOO_LONG = "contact_too_long"  # ExpertSender: every contact that is known is longer than its field
+    DUPLICATE = "duplicate"  # the same event, or one of the same client id, was seen a moment ago
     IDENTITY_TOO_LONG = "identity_too_long"  # EngageLab: 256 characters
     WRONG_TYPE = "wrong_type"  # a value that the type in the mapping can't hold
     UPSTREAM_INIT_REFUSED = "upstream_init_refused"

@@ -17,6 +17,7 @@ from forwarder.calls import Calls
 from forwarder.dead_letters import DeadLetters
 from forwarder.destinations.base import Destination
 from forwarder.destinations.settings import DestinationSettings
+from forwarder.duplicates import Duplicates
 from forwarder.durable import Durable
 from forwarder.engine import Engine
 from forwarder.facts import FactStore
@@ -189,6 +190,9 @@ def _relay(destination: Destination, kept: _Kept, engine: Engine, around: Surrou
         facts=kept.facts,
         parking=kept.parking,
         dead_letters=kept.letters,
+        duplicates=Duplicates(
+            topic=around.topics.events.name, scanner=around.scanner, window=settings.duplicate_window
+        ),
         bounds=Bounds(settings.batch_records, unsettled, settings.unsettled_bytes),
         clock=around.clock,
         metrics=around.metrics,

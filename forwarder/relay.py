@@ -10,10 +10,13 @@ from typing import Final
 from base.clock import Clock
 from base.logs import Logger
 from base.metrics import ForwarderMetrics
+from base.reasons import Filter
 from eventlog.errors import Fenced
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import Assigned, Batch, Gap, Item, LogReader, Revoked, StoredRecord
 from forwarder.dead_letters import DESTINATION_HEADER, DeadLetters
+from forwarder.destinations.base import filtered
+from forwarder.duplicates import Duplicates
 from forwarder.engine import Engine
 from forwarder.facts import FactStore
 from forwarder.ledger import Ledger
@@ -44,6 +47,7 @@ class Relay:
     facts: FactStore
     parking: Parking
     dead_letters: DeadLetters
+    duplicates: Duplicates
     bounds: Bounds
     clock: Clock
     metrics: ForwarderMetrics
@@ -84,6 +88,7 @@ class Relay:
                     await self.facts.restore(item.partition)
                     await self.parking.restore()
                 start = item.start if item.committed is None else item.committed
+                await self.duplicates.restore(item.partition, start)
                 self.ledger.assign(item.partition, start)
                 self.log.info("partition.assigned", partition=item.partition, offset=start)
             case Revoked():
@@ -108,6 +113,9 @@ class Relay:
         except UnreadableEvent as error:
             await self.dead_letters.put_unreadable(record, str(error))
             return None
+        if copies := self.duplicates.among(batch.partition, works, batch.next_offset):
+            await self.engine.settlement.settle_all((work, filtered(Filter.DUPLICATE)) for work in copies)
+            works = [work for work in works if work not in copies]
         position = record.position
         return Work(event, position.partition, position.offset, len(record.value or b""), self.clock.monotonic())
 

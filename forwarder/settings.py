@@ -32,6 +32,9 @@ class ForwarderSettings(Section):
     """Seconds that one event may keep failing while others pass, before it is parked."""
     parked_hours: float = Field(default=24.0, gt=0)
     """A parked event is a dead letter after this."""
+    duplicate_window: int = Field(default=20_000, ge=0)
+    """Newest events of a partition among which what came twice is found, and dropped; 0: nothing is. A destination
+    needs up to 220 bytes for each, and reads as many again when a partition is assigned to it."""
     same_refusals: int = Field(default=20, ge=2)
     """So many single refusals in a row, for one reason, pause the destination."""
     drain_seconds: float = Field(default=8.0, gt=0)
