@@ -5,7 +5,7 @@ Implementations: `memory` (ships for tests and `explain`), `embedded` (the defau
 (tests/contract) runs over all three.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -135,7 +135,7 @@ class LogScanner(Protocol):
         *,
         until: float | None = None,
         containing: bytes | None = None,
-    ) -> AsyncIterator[StoredRecord]:
+    ) -> AsyncGenerator[StoredRecord, None]:
         """What stood in the topic when the scan began, partition after partition, in offset order.
 
         `since`: only records with that timestamp (seconds since the epoch) or later; `until`: only earlier ones, and a

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from zlib import crc32
@@ -209,7 +209,7 @@ class MemoryScanner:
         *,
         until: float | None = None,
         containing: bytes | None = None,
-    ) -> AsyncIterator[StoredRecord]:
+    ) -> AsyncGenerator[StoredRecord, None]:
         bounds = await self.bounds(topic)
         for number, (earliest, end) in bounds.items():
             first, last = (earliest, end) if ranges is None else ranges.get(number, (0, 0))

@@ -15,6 +15,7 @@ from ochn.keys import list_keys, snippet
 from ochn.panel_checklist import panel_checklist
 from ochn.serve import Flags
 from ochn.status import status
+from ochn.trace import trace
 
 app = typer.Typer(
     name="ochn",
@@ -117,6 +118,7 @@ def sandbox(config: Config = None, host: Host = None, port: Port = None, data_di
 
 app.command(name="check-config", epilog="Example: ochn check-config --config ochn.toml")(check_config)
 app.command(epilog="Example: ochn status --data-dir ./data")(status)
+app.command(epilog="Example: ochn trace 0190f3a1-5b2c-7… --data-dir ./data")(trace)
 app.command(name="panel-checklist", epilog="Example: ochn panel-checklist netcore")(panel_checklist)
 app.command(epilog="Example: ochn explain \"curl -d 'appkey=demo&uid=p1&…' http://localhost:8080/jsapi/send\"")(explain)
 keys_app.command("list", epilog="Example: ochn keys list --config ochn.toml")(list_keys)

@@ -11,6 +11,7 @@ from base.errors import UserError
 from base.logs import quiet_logger
 from base.metrics import log_metrics
 from eventlog.build import build_log
+from eventlog.embedded import EmbeddedLog
 from eventlog.errors import LogError
 from eventlog.log import EventLog
 from eventlog.topics import Topics
@@ -24,6 +25,16 @@ def open_log(settings: Settings) -> EventLog:
     topics = Topics(settings.log.topic_prefix).all(tuple(settings.destinations))
     metrics = log_metrics(CollectorRegistry())
     return build_log(settings.log, settings.data_dir, topics, SystemClock(), metrics, quiet_logger())
+
+
+def open_spool(settings: Settings) -> EventLog | None:
+    """What waits for Kafka on this machine; None where events go straight into files."""
+    if settings.log.kind == "embedded":
+        return None
+    topics = Topics(settings.log.topic_prefix)
+    here, kept = settings.data_dir / "spool", (topics.spool, topics.oversize)
+    metrics, embedded = log_metrics(CollectorRegistry()), settings.log.embedded
+    return EmbeddedLog(embedded, here, kept, clock=SystemClock(), metrics=metrics, logger=quiet_logger())
 
 
 def run(work: Coroutine[Any, Any, T], settings: Settings) -> T:

@@ -32,7 +32,7 @@ def status(
         lags, away = run(_lags(settings), settings), None
     except UserError as error:
         lags, away = {}, error
-    rows = [_row(settings, name, lags.get(name)) for name in settings.destinations]
+    rows = [{**status_row(settings, name), "lag": lags.get(name)} for name in settings.destinations]
     if as_json:
         json_lines(rows)
     else:
@@ -57,7 +57,8 @@ async def _lags(settings: Settings) -> dict[str, int]:
     return lags
 
 
-def _row(settings: Settings, name: str, lag: int | None) -> dict[str, Any]:
+def status_row(settings: Settings, name: str) -> dict[str, Any]:
+    """What a destination's forwarder last told of it, and whether that one still runs."""
     row: dict[str, Any] = {"destination": name, "state": "never ran"}
     path = settings.data_dir / "forwarder" / f"{name}.status.json"
     if path.is_file():
@@ -66,7 +67,7 @@ def _row(settings: Settings, name: str, lag: int | None) -> dict[str, Any]:
             row |= {"state": "stopped", "reason": None, "detail": "no forwarder runs here"}
     if not settings.destinations[name].enabled:
         row |= {"state": "switched off", "reason": None, "detail": ""}
-    return {**row, "lag": lag}
+    return row
 
 
 def _shown(row: Mapping[str, Any], column: str, now: float) -> str:

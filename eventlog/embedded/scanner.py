@@ -1,7 +1,7 @@
 """Looking at a topic without a group, also while nobody else runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -47,7 +47,7 @@ class EmbeddedScanner:
         *,
         until: float | None = None,
         containing: bytes | None = None,
-    ) -> AsyncIterator[StoredRecord]:
+    ) -> AsyncGenerator[StoredRecord, None]:
         bounds = await self.bounds(topic)
         if not bounds:
             return
@@ -57,7 +57,9 @@ class EmbeddedScanner:
             first, end = max(first, asked), min(end, last)
         loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, f"scan-{topic}")
         files = await loop.run_in_executor(thread, TopicFiles, self._directory / topic)
-        reading = _read(files, first, end, since, until) if containing is None else _search(files, containing)
+        reading = _read(files, first, end, since, until)
+        if containing is not None:
+            reading = _search(files, containing, since, until)
         try:
             while records := await loop.run_in_executor(thread, next, reading, None):
                 for record in records:
@@ -98,9 +100,11 @@ def _read(files: TopicFiles, first: int, end: int, since: float | None, until: f
         cursor.close()
 
 
-def _search(files: TopicFiles, needle: bytes) -> Groups:
-    """Segment by segment."""
+def _search(files: TopicFiles, needle: bytes, since: float | None, until: float | None) -> Groups:
+    """Segment by segment, those left out that hold nothing of the time."""
     for segment in files.durable_segments():
+        if (since is not None and segment.newest < since) or (until is not None and segment.oldest >= until):
+            continue
         with suppress(FileNotFoundError), closing(SegmentFile(files.directory / segment.file)) as file:
             found = [
                 stored(files.directory.name, frame)

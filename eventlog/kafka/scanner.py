@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -35,7 +35,7 @@ class KafkaScanner:
         *,
         until: float | None = None,
         containing: bytes | None = None,
-    ) -> AsyncIterator[StoredRecord]:
+    ) -> AsyncGenerator[StoredRecord, None]:
         async with self._consumer() as consumer:
             bounds = await self._within(_bounds(consumer, topic))
             for partition, (earliest, last) in _narrowed(bounds, ranges).items():
@@ -65,7 +65,7 @@ class KafkaScanner:
 
     async def _read(
         self, consumer: AIOKafkaConsumer, one: TopicPartition, first: int, end: int, containing: bytes
-    ) -> AsyncIterator[StoredRecord]:
+    ) -> AsyncGenerator[StoredRecord, None]:
         if first >= end:
             return
         consumer.assign([one])
