@@ -3,6 +3,8 @@
 The oracle: what was answered 2xx is at the sandbox, nothing was invented, every payload is as it was sent.
 """
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -12,15 +14,19 @@ from pathlib import Path
 
 import pytest
 
+from base.lock import lock_data_dir
+from tests.collector.worker import running
 from tests.support.kafka import Kafka
 from tests.support.oracle import Load, Oracle, Verdict, reconcile
-from tests.support.product import Product
+from tests.support.product import Product, get_json
+from tests.system.outside import form
 from tests.system.scale import Scale
 
 RATE = 300.0  # events a second
 # What had gone out and was not committed yet when a forwarder died, for each that did: a second of the rate at the
 # worst, and what was on the wire.
 DUPLICATES = 500
+OUTLIVED = 2.0  # seconds after its parent's death in which each child must have gone
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
@@ -66,6 +72,21 @@ def test_without_its_protection_it_loses(sabotage: str, victim: str, tmp_path: P
         verdicts = reconcile(product, oracle, deadline=10.0)
         report([f"{victim} ({sabotage})"], oracle, verdicts)
         assert any(verdict.lost for verdict in verdicts)
+
+
+def test_workers_that_outlive_their_parent_would_be_second_writers(tmp_path: Path) -> None:
+    """The negative control of row 2: without PDEATHSIG they go on answering, and another may start on their data.
+    Where they die with their parent, `Product.kill` waits until they have."""
+    command = [sys.executable, "-m", "tests.support.sabotaged", "outlive_parent", "collector"]
+    with running(tmp_path, *command) as collector:
+        orphan = get_json(f"http://127.0.0.1:{collector.admin}/status")["collector-0"]
+        try:
+            collector.process.kill()
+            time.sleep(OUTLIVED)
+            with lock_data_dir(collector.data_dir, "collector"):
+                assert form(collector.port, "/jsapi/init", {"appkey": "demo"}).status == 200
+        finally:
+            os.kill(orphan, signal.SIGKILL)
 
 
 def drive(product: Product, oracle: Oracle, scale: Scale, victims: Sequence[str]) -> None:
