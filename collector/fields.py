@@ -43,6 +43,8 @@ def fold_lead(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def straighten(data: dict[str, Any]) -> list[Remark]:
     """Changes shapes in place; tells which it could not, and what else the author should know."""
+    if "aditionalData" in data:
+        _merge_spellings(data)
     remarks = []
     for name, value in tuple(data.items()):
         if name in _SINGLES:
@@ -58,6 +60,18 @@ def straighten(data: dict[str, Any]) -> list[Remark]:
     if "email" in data:
         remarks += _straighten_email(data)
     return sorted(remarks, key=lambda remark: remark.field) if len(remarks) > 1 else remarks
+
+
+def _merge_spellings(data: dict[str, Any]) -> None:
+    """`aditionalData` beside `additionalData`: one field (contracts.md). Only what both name, and mean otherwise, stays
+    under the other spelling."""
+    if not all(type(data[name]) is dict or _as_object(data, name) for name in ("aditionalData", "additionalData")):
+        return
+    page, sdk = data.pop("aditionalData", {}), data.pop("additionalData", {})
+    if page or sdk:
+        data["additionalData"] = {**page, **sdk}
+    if differing := {name: value for name, value in page.items() if sdk.get(name, value) != value}:
+        data["aditionalData"] = differing
 
 
 def _as_object(data: dict[str, Any], name: str) -> bool:

@@ -63,7 +63,10 @@ def _door(event: Event) -> str:
 
 def _told(event: Event) -> dict[str, Any]:
     rest = {name: value for name, value in event.data.items() if name not in _NOT_RELAYED}
-    return {**rest, "aditionalData": event.data.get("additionalData")}
+    told = {**rest, "aditionalData": event.data.get("additionalData")}
+    if "aditionalData" in event.data:  # both spellings came, and they contradict each other: neither is lost
+        told["additionalData"] = event.data["aditionalData"]
+    return told
 
 
 def header_value(value: str) -> str:

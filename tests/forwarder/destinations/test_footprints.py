@@ -53,6 +53,13 @@ def outcome(found: Course, event: Event) -> tuple[str, str]:
             {"requestType": "impression", "aditionalData": {"adId": "7"}},
         ),
         (
+            make_event(
+                "web.reach", {"requestType": "reach", "additionalData": {"a": "9"}, "aditionalData": {"a": "8"}}
+            ),
+            ("POST", "/jsapi/send"),
+            {"requestType": "reach", "aditionalData": {"a": "9"}, "additionalData": {"a": "8"}},
+        ),
+        (
             make_event("mobile.sensors", {"sensors": [{"uuid": "u", "rssi": -4, "macAddress": "00-14"}]}),
             ("PUT", "/mobileapi/sensors"),
             {"sensors": [{"uuid": "u", "rssi": "-4", "macAddress": "00-14"}]},
