@@ -50,6 +50,10 @@ class LogMetrics:
     append_seconds: Histogram
     state: Gauge
     spooled: Gauge
+    spool_breaker: Gauge
+    spool_opened: Counter
+    drained: Counter
+    drained_already: Counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class ForwarderMetrics:
     paused: Gauge
     parked: Gauge
     gaps: Counter
+    readers_replaced: Counter
 
 
 def collector_metrics(registry: CollectorRegistry) -> CollectorMetrics:
@@ -87,6 +92,14 @@ def log_metrics(registry: CollectorRegistry) -> LogMetrics:
         spooled=Gauge(
             "ochn_spool_records", "Records that wait in the spool.", multiprocess_mode="livemax", registry=registry
         ),
+        spool_breaker=Gauge(
+            "ochn_spool_breaker", "0 closed, 1 half-open, 2 open.", multiprocess_mode="livemax", registry=registry
+        ),
+        spool_opened=Counter("ochn_spool_opened", "Times that the breaker opened.", ["reason"], registry=registry),
+        drained=Counter("ochn_spool_drained", "Records from the spool to the log.", registry=registry),
+        drained_already=Counter(
+            "ochn_spool_found", "Records in the spool that the log had already.", registry=registry
+        ),
     )
 
 
@@ -106,5 +119,8 @@ def forwarder_metrics(registry: CollectorRegistry) -> ForwarderMetrics:
         ),
         gaps=Counter(
             "ochn_gap_records", "Records lost to a gap in the log.", ["destination", "cause"], registry=registry
+        ),
+        readers_replaced=Counter(
+            "ochn_readers_replaced", "Readers of the log that were stuck.", ["destination"], registry=registry
         ),
     )

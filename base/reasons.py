@@ -69,6 +69,16 @@ class Warned(StrEnum):
     BAD_CLIENT_TIME = "bad_client_time"
 
 
+class Spooling(StrEnum):
+    """Why records go to the spool, and not straight to the log."""
+
+    AWAY = "away"  # it can't be reached
+    FAILED = "failed"  # a group was refused, or not acknowledged at all
+    SLOW = "slow"  # the oldest record on its way has waited too long
+    CROWDED = "crowded"  # half of what may be in flight waits for it
+    LEFT_OVER = "left_over"  # the spool holds records of before, or another process spools
+
+
 class Filter(StrEnum):
     """Why a destination does not want an event (contracts.md, section 3)."""
 
@@ -81,6 +91,7 @@ class Filter(StrEnum):
     NO_LEAD_CREDENTIALS = "no_lead_credentials"  # Footprints without key and secret takes no leads
     SAME_INIT = "same_init"  # the visitor's upstream id is known, and this init tells nothing new about them
     SWITCHED_OFF = "switched_off"  # the mapping in the settings says no
+    DUPLICATE = "duplicate"  # the same event, or one of the same client id, was seen a moment ago
 
 
 class Dead(StrEnum):
@@ -91,7 +102,6 @@ class Dead(StrEnum):
     TOO_OLD = "too_old"
     TOO_LARGE = "too_large"
     CONTACT_TOO_LONG = "contact_too_long"  # ExpertSender: every contact that is known is longer than its field
-    DUPLICATE = "duplicate"  # the same event, or one of the same client id, was seen a moment ago
     IDENTITY_TOO_LONG = "identity_too_long"  # EngageLab: 256 characters
     WRONG_TYPE = "wrong_type"  # a value that the type in the mapping can't hold
     UPSTREAM_INIT_REFUSED = "upstream_init_refused"

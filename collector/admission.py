@@ -25,6 +25,9 @@ class Admission:
         self._changed()
         return True
 
+    def is_half_full(self) -> bool:
+        return 2 * self.requests >= self._most_requests or 2 * self.bytes >= self._most_bytes
+
     def leave(self, size: int) -> None:
         self.requests -= 1
         self.bytes -= size

@@ -37,6 +37,7 @@ def build_intake(
     topics: Topics,
     *,
     keys: Callable[[], Keys],
+    admission: Admission,
     clock: Clock,
     ids: IdSource,
     metrics: CollectorMetrics,
@@ -50,7 +51,7 @@ def build_intake(
         topics,
         decider=Decider(limits, identity, ids, keys, rates),
         answers=Answers(identity, settings.collector.cookie_seconds, settings.collector.warnings),
-        admission=Admission(limits.in_flight_requests, limits.in_flight_bytes, metrics.in_flight),
+        admission=admission,
         keeper=Keeper(settings.data_dir),
         reports=Reports(metrics, logger, clock, events=settings.logging.events),
     )

@@ -20,6 +20,7 @@ from base.logs import Logger, build_logger
 from base.metrics import collector_metrics, log_metrics
 from base.process import ending_at_signal
 from base.serving import HttpProtocol, Server
+from collector.admission import Admission
 from collector.asgi import build_app
 from collector.asgi_door import AsgiDoor
 from collector.door import Door
@@ -56,14 +57,31 @@ async def open_collector(
     """The application over an open log; both end with the context, the log last. StartError when the log can't open."""
     clock, ids, registry = SystemClock(), SystemIds(), CollectorRegistry()
     logger, metrics = build_logger(settings.logging, name), collector_metrics(registry)
-    topics = Topics(settings.log.topic_prefix)
-    log = build_log(settings.log, settings.data_dir, topics.all(()), clock, log_metrics(registry), logger)
+    topics, limits = Topics(settings.log.topic_prefix), settings.collector.limits
+    admission = Admission(limits.in_flight_requests, limits.in_flight_bytes, metrics.in_flight)
+    log = build_log(
+        settings.log,
+        settings.data_dir,
+        topics.all(()),
+        clock,
+        log_metrics(registry),
+        logger,
+        crowded=admission.is_half_full,
+    )
     writer = await log.open_writer()
     keys = KeyReload(settings.keys, environ, logger)
     watching = asyncio.create_task(keys.watch(clock))
     try:
         intake = build_intake(
-            settings, writer, topics, keys=keys.current, clock=clock, ids=ids, metrics=metrics, logger=logger
+            settings,
+            writer,
+            topics,
+            keys=keys.current,
+            admission=admission,
+            clock=clock,
+            ids=ids,
+            metrics=metrics,
+            logger=logger,
         )
         door = Door(intake, keys=keys.current, settings=settings.collector, clock=clock, ids=ids, metrics=metrics)
         health = Health(writer.state, draining)

@@ -1,6 +1,6 @@
 """The log that the settings name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from base.clock import Clock
@@ -10,13 +10,22 @@ from eventlog.embedded import EmbeddedLog
 from eventlog.log import EventLog
 from eventlog.settings import LogSettings
 from eventlog.spool import SpooledLog
+from eventlog.spool_state import SpoolState
 from eventlog.topics import Topic, Topics
 
 
 def build_log(  # noqa: PLR0917 - a build function receives its parts
-    settings: LogSettings, data_dir: Path, topics: Sequence[Topic], clock: Clock, metrics: LogMetrics, logger: Logger
+    settings: LogSettings,
+    data_dir: Path,
+    topics: Sequence[Topic],
+    clock: Clock,
+    metrics: LogMetrics,
+    logger: Logger,
+    *,
+    crowded: Callable[[], bool] = lambda: False,
 ) -> EventLog:
-    """`topics` are those this process may meet: each implementation keeps them as their `cleanup` says."""
+    """`topics` are those this process may meet: each implementation keeps them as their `cleanup` says. `crowded`:
+    half of what may be in flight is."""
     if settings.kind == "embedded":
         return EmbeddedLog(settings.embedded, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
     from eventlog.kafka import KafkaLog  # noqa: PLC0415 - the embedded log needs no Kafka client
@@ -25,4 +34,13 @@ def build_log(  # noqa: PLR0917 - a build function receives its parts
     kafka = KafkaLog(settings.kafka, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
     here, kept = data_dir / "spool", (ours.spool, ours.oversize)
     spool = EmbeddedLog(settings.embedded, here, kept, clock=clock, metrics=metrics, logger=logger)
-    return SpooledLog(kafka, spool, topics=ours, metrics=metrics, logger=logger)
+    return SpooledLog(
+        kafka,
+        spool,
+        slow_seconds=settings.kafka.spool_after,
+        topics=ours,
+        crowded=crowded,
+        shown=SpoolState(here, clock),
+        metrics=metrics,
+        logger=logger,
+    )

@@ -44,7 +44,9 @@ class KafkaSettings(Section):
     retention_hours: float = Field(default=168.0, gt=0)
     """Retention of a topic that we create."""
     request_timeout: float = Field(default=5.0, gt=0)
-    """Seconds until an append that Kafka has not acknowledged goes to the spool."""
+    """Seconds until an append that Kafka has not acknowledged is given up, and the connection with it."""
+    spool_after: float = Field(default=0.25, gt=0)
+    """Seconds until an event that Kafka has not acknowledged goes to the spool, and all that come after it."""
 
     @field_validator("bootstrap")
     @classmethod

@@ -7,6 +7,8 @@ from eventlog.log import Record, StoredRecord
 
 _TOPIC: Final = "spooled-topic"
 _EVENT: Final = RECORD_HEADERS[0]
+_SPOOLED: Final = b'"spooled":true,'
+_MAYBE_DUPLICATE: Final = b'"maybeduplicate":true,'
 
 
 def wrap(record: Record, topic: str) -> Record:
@@ -16,10 +18,19 @@ def wrap(record: Record, topic: str) -> Record:
 
 def unwrap(stored: StoredRecord) -> Record:
     """ValueError for a record that `wrap` did not make."""
+    return Record(topic_of(stored), stored.key, stored.value, stored.timestamp, stored.headers[1:])
+
+
+def topic_of(stored: StoredRecord) -> str:
+    """Where it is to go. ValueError for a record that `wrap` did not make."""
     name, topic = stored.headers[0] if stored.headers else ("", b"")
     if name != _TOPIC:
         raise ValueError(f"{stored.position} is no spooled record")
-    return Record(topic.decode(), stored.key, stored.value, stored.timestamp, stored.headers[1:])
+    return topic.decode()
+
+
+def is_event(record: Record) -> bool:
+    return record.value is not None and _EVENT in record.headers and record.value.startswith(b'{"')
 
 
 def flagged(record: Record, *, maybe_duplicate: bool) -> Record:
@@ -27,14 +38,20 @@ def flagged(record: Record, *, maybe_duplicate: bool) -> Record:
 
     The attributes are put in front, so that not one byte of the rest is read or changed.
     """
-    if record.value is None or _EVENT not in record.headers or not record.value.startswith(b'{"'):
+    if record.value is None or not is_event(record):
         return record
-    value = _with(record.value, b'"spooled":true,')
-    if maybe_duplicate:
-        value = _with(value, b'"maybeduplicate":true,')
-    return Record(record.topic, record.key, value, record.timestamp, record.headers)
+    front = (_MAYBE_DUPLICATE if maybe_duplicate or is_maybe_duplicate(record.value) else b"") + _SPOOLED
+    return Record(record.topic, record.key, b"{" + front + bare(record.value)[1:], record.timestamp, record.headers)
 
 
-def _with(value: bytes, attribute: bytes) -> bytes:
-    said = value[:64].find(attribute)  # by an earlier call: nobody else puts it in front
-    return value if said > 0 else b"{" + attribute + value[1:]
+def is_maybe_duplicate(value: bytes | None) -> bool:
+    return value is not None and value.startswith(_MAYBE_DUPLICATE, 1)
+
+
+def bare(value: bytes) -> bytes:
+    """Without what `flagged` has put in front: nobody else puts it there."""
+    front = 1
+    for attribute in (_MAYBE_DUPLICATE, _SPOOLED):
+        if value.startswith(attribute, front):
+            front += len(attribute)
+    return value if front == 1 else b"{" + value[front:]

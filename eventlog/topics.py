@@ -9,7 +9,7 @@ Cleanup = Literal["delete", "compact", "compact,delete"]
 @dataclass(frozen=True, slots=True)
 class Topic:
     """`as_events`: partitioned as events are, so that one worker holds both; else one partition is enough.
-    `until_read`, of the embedded log: what every group has committed is deleted before its time."""
+    `until_read`, of the embedded log: what every group has committed is deleted, and nothing else is."""
 
     name: str
     cleanup: Cleanup = "delete"

@@ -2,9 +2,12 @@
 
 import asyncio
 import errno
+import math
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from base.clock import Clock
 from base.errors import OchnError, StartError
@@ -21,6 +24,8 @@ from eventlog.embedded.writer import EmbeddedWriter
 from eventlog.log import Start
 from eventlog.settings import EmbeddedSettings
 from eventlog.topics import Topic
+
+_FOR_EVER: Final = {"retention_bytes": sys.maxsize, "retention_hours": math.inf}
 
 
 class EmbeddedLog:
@@ -92,6 +97,7 @@ class EmbeddedLog:
             try:
                 if directory.is_dir():
                     unread = read_by_all(self._directory, topic.name) if topic.until_read else 0
-                    keep_up(directory, topic.cleanup, self._settings, self._clock.now(), unread)
+                    settings = self._settings.model_copy(update=_FOR_EVER) if topic.until_read else self._settings
+                    keep_up(directory, topic.cleanup, settings, self._clock.now(), unread)
             except (OSError, OchnError) as error:
                 self._logger.warning("log_upkeep_failed", topic=topic.name, error=str(error))

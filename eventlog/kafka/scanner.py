@@ -87,7 +87,10 @@ class KafkaScanner:
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         await self._connection.knock()
         consumer = AIOKafkaConsumer(
-            **self._connection.client(ANSWER_SECONDS), enable_auto_commit=False, auto_offset_reset="none"
+            **self._connection.client(ANSWER_SECONDS),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=20,  # at the end of one partition it would keep the next one waiting
         )
         try:
             await self._within(consumer.start())

@@ -14,6 +14,7 @@ from base.clock import ManualClock
 from base.ids import SeededIds
 from base.logs import quiet_logger
 from base.metrics import collector_metrics
+from collector.admission import Admission
 from collector.arrival import Arrival, Reply
 from collector.intake import Intake, build_intake
 from collector.keys import KeyRing
@@ -109,6 +110,7 @@ async def inside(
     raw = {"profile": "dev", "data_dir": data_dir, "keys": KEYS, "collector": {**collector, "limits": limits or {}}}
     settings = CollectorRoot.model_validate(raw)
     log, registry, clock, ids = MemoryLog(), CollectorRegistry(), ManualClock(NOW), SeededIds(7)
+    metrics, most = collector_metrics(registry), settings.collector.limits
     ring = KeyRing(settings.keys)
     writer = writer or await log.open_writer()
     intake = build_intake(
@@ -116,9 +118,10 @@ async def inside(
         writer,
         Topics(),
         keys=lambda: ring,
+        admission=Admission(most.in_flight_requests, most.in_flight_bytes, metrics.in_flight),
         clock=clock,
         ids=ids,
-        metrics=collector_metrics(registry),
+        metrics=metrics,
         logger=quiet_logger(),
     )
     yield Inside(intake, log, registry, ids, clock, data_dir)

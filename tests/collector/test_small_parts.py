@@ -99,6 +99,14 @@ async def test_admission_counts_requests_and_bytes() -> None:
     assert (admission.requests, admission.bytes) == (0, 0)
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(("sizes", "crowded"), [([1], False), ([1, 1], True), ([49], False), ([50], True)])
+async def test_half_of_the_requests_or_of_the_bytes_is_a_crowd(sizes: list[int], crowded: bool) -> None:
+    admission = Admission(4, 100, Gauge("g", "g", registry=None))
+    assert all(admission.enter(size) for size in sizes)
+    assert admission.is_half_full() == crowded
+
+
 async def test_what_the_log_refuses_for_its_size_is_kept_beside_it(tmp_path: Path) -> None:
     body = "appkey=demo&mid=v&lat=1&lon=2&note=" + "x" * 2000
     most = {"bytes": 1000}

@@ -1,50 +1,52 @@
 """The spool: nothing settled is lost, a key keeps its order, what may be twice says so; and no 2xx without a disk."""
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from base.clock import SystemClock
-from base.logs import quiet_logger
 from base.metrics import log_metrics
 from eventlog.appending import append_durably
+from eventlog.drain import GROUP, RECORDS
 from eventlog.embedded import EmbeddedLog
-from eventlog.errors import LogUnavailable
+from eventlog.errors import LogUnavailable, RecordTooLarge
 from eventlog.event import RECORD_HEADERS
-from eventlog.log import EventLog, LogWriter, Record, StoredRecord
-from eventlog.memory import MemoryLog
-from eventlog.settings import EmbeddedSettings
-from eventlog.spool import SpooledLog, SpoolingWriter
-from eventlog.topics import Topics
+from eventlog.log import Record, Start
+from eventlog.memory import MemoryLog, MemoryReader
 from tests.support.flaky import FlakyLog
+from tests.support.spooled import (
+    EVENTS,
+    OURS,
+    a_spool,
+    an_event,
+    event_of,
+    number_of,
+    numbers,
+    spooling,
+    until_direct,
+)
+from tests.support.stalled import StalledLog
 
 pytestmark = pytest.mark.anyio
-OURS = Topics("t")
-EVENTS = OURS.events.name
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> EmbeddedLog:
-    kept = (OURS.spool, OURS.oversize)
-    metrics = log_metrics(CollectorRegistry())
-    return EmbeddedLog(EmbeddedSettings(), tmp_path, kept, clock=SystemClock(), metrics=metrics, logger=quiet_logger())
+    return a_spool(tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_outages_lose_nothing_keep_the_order_of_each_key_and_flag_what_may_be_twice(
-    spool: EmbeddedLog, seed: int
+    spool: EmbeddedLog, tmp_path: Path, seed: int
 ) -> None:
     random = Random(seed)
     primary = FlakyLog(MemoryLog(), random)
-    async with spooling(primary, spool) as one, spooling(primary, spool) as other:
+    async with spooling(primary, spool, tmp_path) as one, spooling(primary, spool, tmp_path) as other:
         writers = {b"key-%d" % number: (one, other)[number % 2] for number in range(10)}
         sending = []
         for number in range(3000):
@@ -60,23 +62,35 @@ async def test_outages_lose_nothing_keep_the_order_of_each_key_and_flag_what_may
         last = await append_durably(one, [an_event(b"key-0", 3000)])
     stored = primary.kept.topics[EVENTS][0].records
     assert stored[-1].position == last[0]
-    numbers: defaultdict[bytes, list[int]] = defaultdict(list)
+    found: defaultdict[bytes, list[int]] = defaultdict(list)
     for record in stored:
         event = event_of(record)
-        if event["number"] not in numbers[record.key]:
-            numbers[record.key].append(event["number"])
+        if event["number"] not in found[record.key]:
+            found[record.key].append(event["number"])
         else:
             assert event["maybeduplicate"]
-    assert sorted(number for key in numbers for number in numbers[key]) == list(range(3001))
-    assert all(found == sorted(found) for found in numbers.values())
+    assert sorted(number for key in found for number in found[key]) == list(range(3001))
+    assert all(each == sorted(each) for each in found.values())
     flags = [(event.get("spooled"), event.get("maybeduplicate")) for event in map(event_of, stored)]
-    assert {(None, None), (True, None), (True, True)} <= set(flags)
+    assert {(None, None), (True, True)} <= set(flags)
 
 
-async def test_what_waits_in_the_spool_survives_the_process(spool: EmbeddedLog) -> None:
+async def test_only_what_an_earlier_drain_may_have_sent_is_doubted(spool: EmbeddedLog, tmp_path: Path) -> None:
+    primary = MemoryLog()
+    primary.outage = LogUnavailable("Kafka is away")
+    async with spooling(primary, spool, tmp_path) as writer:
+        await append_durably(writer, [an_event(b"key", number) for number in range(RECORDS + 100)])
+        primary.outage = None
+        await until_direct(writer)
+    assert numbers(primary) == list(range(RECORDS + 100))
+    doubted = [bool(event_of(record).get("maybeduplicate")) for record in primary.topics[EVENTS][0].records]
+    assert doubted == [True] * RECORDS + [False] * 100
+
+
+async def test_what_waits_in_the_spool_survives_the_process(spool: EmbeddedLog, tmp_path: Path) -> None:
     primary = MemoryLog()
     primary.outage = LogUnavailable("Kafka at b1:9092 can't be used")
-    async with spooling(primary, spool) as writer:
+    async with spooling(primary, spool, tmp_path) as writer:
         await append_durably(writer, [an_event(b"key", 0), Record(EVENTS, b"key", None, 7.5, (("a", b"b"),))])
         await writer.look()
         state = writer.state()
@@ -84,7 +98,7 @@ async def test_what_waits_in_the_spool_survives_the_process(spool: EmbeddedLog) 
         assert "b1:9092" in state.detail
     assert EVENTS not in primary.topics
     primary.outage = None
-    async with spooling(primary, spool) as writer:
+    async with spooling(primary, spool, tmp_path) as writer:
         assert writer.state().status == "degraded"
         await append_durably(writer, [an_event(b"key", 1)])
         await until_direct(writer)
@@ -95,10 +109,10 @@ async def test_what_waits_in_the_spool_survives_the_process(spool: EmbeddedLog) 
     assert orjson.loads(second.value or b"")["number"] == 1
 
 
-async def test_nothing_is_settled_that_is_durable_nowhere() -> None:
+async def test_nothing_is_settled_that_is_durable_nowhere(tmp_path: Path) -> None:
     primary, spool = MemoryLog(), MemoryLog()
     primary.outage, spool.outage = LogUnavailable("Kafka is away"), LogUnavailable("no space left")
-    async with spooling(primary, spool) as writer:
+    async with spooling(primary, spool, tmp_path) as writer:
         with pytest.raises(LogUnavailable, match="no space left"):
             await append_durably(writer, [an_event(b"key", 0)])
         assert writer.state().status == "down"
@@ -108,46 +122,167 @@ async def test_nothing_is_settled_that_is_durable_nowhere() -> None:
         assert writer.state().status == "degraded"
 
 
-async def test_too_large_for_the_log_is_kept_beside_the_spool_and_holds_nobody_up(spool: EmbeddedLog) -> None:
+async def test_what_a_stalled_log_holds_goes_to_the_spool_and_is_not_sent_twice(
+    spool: EmbeddedLog, tmp_path: Path
+) -> None:
+    primary = StalledLog(MemoryLog())
+    async with spooling(primary, spool, tmp_path) as writer:
+        await append_durably(writer, [an_event(b"key", 0)])
+        primary.stalled = True
+        async with asyncio.timeout(10.0):
+            await append_durably(writer, [an_event(b"key", number) for number in range(1, 50)])
+        assert writer.state().status == "degraded"
+        assert "not acknowledged" in writer.state().detail
+        await append_durably(writer, [an_event(b"key", 50)])
+        assert numbers(primary.kept) == [0]
+        primary.let_go()
+        await until_direct(writer)
+        await append_durably(writer, [an_event(b"key", 51)])
+    assert numbers(primary.kept) == list(range(52))
+    flags = {event_of(record).get("spooled") for record in primary.kept.topics[EVENTS][0].records[:50]}
+    assert flags == {None}, "they were on their way before the spool had them"
+
+
+async def test_what_it_had_lost_is_sent_and_says_that_it_may_be_twice(spool: EmbeddedLog, tmp_path: Path) -> None:
+    primary = StalledLog(MemoryLog())
+    async with spooling(primary, spool, tmp_path) as writer:
+        primary.stalled = True
+        await append_durably(writer, [an_event(b"key", 0)])
+        primary.let_go(taken=False)
+        await until_direct(writer)
+    assert numbers(primary.kept) == [0]
+    event = event_of(primary.kept.topics[EVENTS][0].records[0])
+    assert (event["spooled"], event["maybeduplicate"]) == (True, True)
+
+
+async def test_a_log_that_cannot_be_looked_into_gets_it_twice_rather_than_never(
+    spool: EmbeddedLog, tmp_path: Path
+) -> None:
+    primary = StalledLog(MemoryLog())
+    primary.unread = True
+    async with spooling(primary, spool, tmp_path) as writer:
+        primary.stalled = True
+        await append_durably(writer, [an_event(b"key", 0)])
+        primary.let_go()
+        await until_direct(writer)
+    assert numbers(primary.kept) == [0, 0]
+
+
+async def test_a_crowd_that_does_not_move_opens_before_its_time(spool: EmbeddedLog, tmp_path: Path) -> None:
+    primary, crowd = StalledLog(MemoryLog()), {"is": False}
+    metrics = log_metrics(CollectorRegistry())
+    async with spooling(
+        primary, spool, tmp_path, slow_seconds=60.0, crowded=lambda: crowd["is"], metrics=metrics
+    ) as writer:
+        primary.stalled = True
+        first = asyncio.ensure_future(append_durably(writer, [an_event(b"key", 0)]))
+        await asyncio.sleep(0.2)
+        crowd["is"] = True
+        await asyncio.wait_for(append_durably(writer, [an_event(b"key", 1)]), 10.0)
+        assert await asyncio.wait_for(first, 10.0)
+        assert metrics.spool_opened.labels("crowded")._value.get() == 1
+        crowd["is"] = False
+        primary.let_go()
+        await until_direct(writer)
+    assert numbers(primary.kept) == [0, 1]
+
+
+async def test_a_stall_of_our_own_is_not_the_logs(spool: EmbeddedLog, tmp_path: Path) -> None:
+    primary = StalledLog(MemoryLog())
+    metrics = log_metrics(CollectorRegistry())
+    async with spooling(primary, spool, tmp_path, slow_seconds=0.1, metrics=metrics) as writer:
+        primary.stalled = True
+        sent = asyncio.ensure_future(append_durably(writer, [an_event(b"key", 0)]))
+        await asyncio.sleep(0.02)
+        time.sleep(0.4)  # the loop stands still; the answer comes in the turn after
+        asyncio.get_running_loop().call_soon(primary.let_go)
+        await sent
+        assert writer.state().status == "ok"
+    assert numbers(primary.kept) == [0]
+
+
+async def test_a_refusal_by_the_spool_waits_for_the_logs_own_word(tmp_path: Path) -> None:
+    primary, spool = StalledLog(MemoryLog()), MemoryLog()
+    spool.outage = LogUnavailable("no space left")
+    async with spooling(primary, spool, tmp_path) as writer:
+        for taken in (True, False):
+            primary.stalled = True
+            sent = asyncio.ensure_future(append_durably(writer, [an_event(b"key", int(taken))]))
+            async with asyncio.timeout(10.0):
+                while writer.state().status == "ok":
+                    await asyncio.sleep(0.01)
+            with pytest.raises(LogUnavailable, match="no space left"):
+                await append_durably(writer, [an_event(b"key", 2)])
+            assert not sent.done()
+            primary.let_go(taken=taken)
+            if taken:
+                assert await sent
+                await until_direct(writer)
+            else:
+                with pytest.raises(LogUnavailable, match="no space left"):
+                    await sent
+    assert numbers(primary.kept) == [1]
+
+
+async def test_a_disk_that_takes_no_commit_holds_nobody_up(tmp_path: Path) -> None:
+    primary, spool = MemoryLog(), FullLog()
+    primary.outage = LogUnavailable("Kafka is away")
+    async with spooling(primary, spool, tmp_path) as writer:
+        await append_durably(writer, [an_event(b"key", number) for number in range(10)])
+        spool.full = True
+        primary.outage = None
+        await until_direct(writer)
+        await append_durably(writer, [an_event(b"key", 10)])
+        assert spool.groups[GROUP, OURS.spool.name].committed == {}
+    assert numbers(primary) == list(range(11))
+
+
+async def test_too_large_for_the_log_is_the_senders_to_cut_and_holds_nobody_up(
+    spool: EmbeddedLog, tmp_path: Path
+) -> None:
     primary = FlakyLog(MemoryLog(), Random(1))
-    async with spooling(primary, spool) as writer:
-        primary.limit = 200
-        await append_durably(writer, [an_event(b"key", 0, b"x" * 200), an_event(b"key", 1)])
+    async with spooling(primary, spool, tmp_path) as writer:
+        primary.limit = 250
+        with pytest.raises(RecordTooLarge):
+            await append_durably(writer, [an_event(b"key", 0, b"x" * 200), an_event(b"key", 1)])
         primary.failing = 1
         await append_durably(writer, [an_event(b"key", 2), an_event(b"key", 3, b"x" * 200), an_event(b"key", 4)])
         await until_direct(writer)
     scanner = await spool.open_scanner()
     kept = [record async for record in scanner.scan(OURS.oversize.name)]
-    assert [number_of(record) for record in kept] == [0, 3]
-    assert {number_of(record) for record in primary.kept.topics[EVENTS][0].records} == {1, 2, 4}
+    assert [number_of(record) for record in kept] == [3]
+    assert set(numbers(primary.kept)) == {1, 2, 4}
+    (told,) = primary.kept.topics[OURS.quarantine.name][0].records
+    assert told.key == b"id-3"
+    assert (event_of(told)["quarantinereasons"], event_of(told)["data"]) == ("event_too_large", {})
 
 
-def an_event(key: bytes, number: int, text: bytes = b"") -> Record:
-    value = orjson.dumps({"specversion": "1.0", "number": number, "data": {"spooled": "no", "text": text.decode()}})
-    return Record(EVENTS, key, value, float(number), RECORD_HEADERS)
+async def test_no_age_and_no_size_deletes_what_nobody_has_drained(tmp_path: Path) -> None:
+    spool = a_spool(tmp_path, segment_bytes=4096, retention_bytes=1, retention_hours=0.001)
+    primary = MemoryLog()
+    primary.outage = LogUnavailable("Kafka is away")
+    async with spooling(primary, spool, tmp_path) as writer:
+        for number in range(100):
+            await append_durably(writer, [an_event(b"key", number)])
+        spool._keep_up()
+        primary.outage = None
+        await until_direct(writer)
+    assert numbers(primary) == list(range(100))
+    spool._keep_up()
+    assert (await (await spool.open_scanner()).bounds(OURS.spool.name))[0][0] > 50, "it goes once it was drained"
 
 
-def event_of(record: StoredRecord) -> dict[str, Any]:
-    event: dict[str, Any] = orjson.loads(record.value or b"")
-    return event
+class FullLog(MemoryLog):
+    """Its disk takes no commits while it is `full`."""
+
+    full = False
+
+    async def open_reader(self, group: str, topic: str, start: Start) -> MemoryReader:
+        return FullReader(self, group, topic, start)
 
 
-def number_of(record: StoredRecord) -> int:
-    number: int = event_of(record)["number"]
-    return number
-
-
-async def until_direct(writer: LogWriter) -> None:
-    async with asyncio.timeout(20.0):
-        while writer.state().status != "ok":
-            await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def spooling(primary: EventLog, spool: EventLog) -> AsyncIterator[SpoolingWriter]:
-    metrics = log_metrics(CollectorRegistry())
-    writer = await SpooledLog(primary, spool, topics=OURS, metrics=metrics, logger=quiet_logger()).open_writer()
-    try:
-        yield writer
-    finally:
-        await writer.close(10.0)
+class FullReader(MemoryReader):
+    async def commit(self, partition: int, offset: int) -> None:
+        if isinstance(self._log, FullLog) and self._log.full:
+            raise LogUnavailable("no space left")
+        await super().commit(partition, offset)

@@ -1,0 +1,62 @@
+"""What `ochn spool status` reads of each process: `<data_dir>/spool/state/<pid>.json`, gone with its process."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from base.clock import Clock, rfc3339
+from base.process import is_running
+from eventlog.breaker import Breaker
+
+SHOW_SECONDS: Final = 1.0
+
+
+class SpoolState:
+    """Written at each change of the breaker, and each second while it is not closed."""
+
+    def __init__(self, spool_dir: Path, clock: Clock) -> None:
+        self._path = spool_dir / "state" / f"{os.getpid()}.json"
+        self._clock = clock
+        self._breaker, self._since = "", ""
+        self._shown_at, self._shown_done = clock.monotonic(), 0
+
+    def show(self, breaker: Breaker, left: int, done: int) -> None:
+        """`left` records wait, by the last count; `done`: how many this process has handed on."""
+        changed = breaker.state != self._breaker
+        seconds = self._clock.monotonic() - self._shown_at
+        if not changed and (breaker.state == "closed" or seconds < SHOW_SECONDS):
+            return
+        if changed:
+            self._breaker, self._since = breaker.state, rfc3339(self._clock.now())
+        document = {
+            "pid": os.getpid(),
+            "breaker": breaker.state,
+            "reason": breaker.reason,
+            "detail": breaker.detail,
+            "since": self._since,
+            "waiting": left,
+            "drained": done,
+            "drain_rate": round((done - self._shown_done) / seconds) if seconds > 0 else 0,
+        }
+        self._shown_at, self._shown_done = self._clock.monotonic(), done
+        with suppress(OSError):  # a full disk: the log and the metrics tell it too
+            self._write(orjson.dumps(document))
+
+    def remove(self) -> None:
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def _write(self, document: bytes) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_suffix(".draft")
+        draft.write_bytes(document)
+        draft.replace(self._path)
+
+
+def shown(spool_dir: Path) -> list[dict[str, Any]]:
+    """What the processes that run have to tell, by pid."""
+    found = [orjson.loads(path.read_bytes()) for path in sorted((spool_dir / "state").glob("*.json"))]
+    return [document for document in found if is_running(document["pid"])]
