@@ -48,6 +48,12 @@ def remarks(settings: Settings) -> list[str]:
         told.append("no [keys.<name>]: every call will be answered 403")
     if not settings.enabled_destinations():
         told.append("no [destinations.<name>] is enabled: events are kept, and relayed nowhere")
+    for name, destination in settings.destinations.items():
+        named = getattr(destination, "upstream_appkeys", {})
+        told += [
+            f"destinations.{name}.upstream_appkeys.{key}: there is no [keys.{key}]"
+            for key in named.keys() - settings.keys.keys()
+        ]
     if settings.profile == "dev" and settings.collector.host not in ("127.0.0.1", "::1", "localhost"):
         told.append('profile = "dev" on an open address: anyone can make ids that look like ours')
     if settings.admin.host not in ("127.0.0.1", "::1", "localhost"):

@@ -92,6 +92,13 @@ def test_every_command_of_the_readme_is_one() -> None:
     assert [command for command in said if command not in listed] == []
 
 
+def test_a_key_that_is_mapped_and_missing_is_told() -> None:
+    raw = {"profile": "dev", "keys": {"shop": {"values": ["k"]}}}
+    footprints = {"kind": "footprints", "base_url": "x.example", "upstream_appkeys": {"shop": "a", "shpo": "b"}}
+    told = remarks(validate(Settings, {**raw, "destinations": {"f": footprints}}, "test"))
+    assert told == ["destinations.f.upstream_appkeys.shpo: there is no [keys.shpo]"]
+
+
 def test_what_of_the_example_was_not_replaced_is_told() -> None:
     text = (ROOT / "ochn.example.toml").read_text()
     to_replace = re.findall(r'^\w+ = "replace-', text, re.MULTILINE)

@@ -1,9 +1,11 @@
 """`[destinations.<name>]`: what every kind has."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from base.settings import Section
 from eventlog.log import Start
@@ -34,6 +36,38 @@ class DestinationSettings(Section):
         if self.start == "earliest":
             return "earliest"
         return "now" if self.start == "now" else datetime.fromisoformat(self.start).timestamp()
+
+
+def _bare(secret: SecretStr) -> SecretStr:
+    """It goes in a header: what is copied along with it (quotes, `Bearer`, a line's end) would be refused there."""
+    value = secret.get_secret_value()
+    if not value or not value.isascii() or not value.isprintable() or set(value) & set(" \"'"):
+        raise ValueError("expected the bare value: ASCII letters, digits and signs, without spaces, quotes or `Bearer`")
+    return secret
+
+
+def _password(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if not value or value != value.strip() or not value.isprintable():
+        raise ValueError("expected a password: not empty, no line's end, no spaces around it")
+    return secret
+
+
+def _before_colon(secret: SecretStr) -> SecretStr:
+    if ":" in secret.get_secret_value():
+        raise ValueError("expected no colon: the key and the secret are two settings")
+    return secret
+
+
+Credential = Annotated[SecretStr, AfterValidator(_bare)]
+BasicUser = Annotated[SecretStr, AfterValidator(_bare), AfterValidator(_before_colon)]  # RFC 7617, 2
+Password = Annotated[SecretStr, AfterValidator(_password)]
+
+
+def delivers_nothing(wanted: Iterable[bool], way_out: str) -> None:
+    """ValueError when a destination that is on wants no kind of event at all."""
+    if not any(wanted):
+        raise ValueError(f"every kind of event is turned off: the destination is on and delivers nothing; {way_out}")
 
 
 def checked_url(value: str) -> str:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, get_args
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from forwarder.destinations.kinds import ActivityKind
+from forwarder.destinations.kinds import UNASKED, ActivityKind
 from forwarder.destinations.mapping import EventMapping, faults_in_fields
-from forwarder.destinations.settings import DestinationSettings, checked_url
+from forwarder.destinations.settings import BasicUser, Credential, DestinationSettings, checked_url, delivers_nothing
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)  # of events and properties, as the panel takes them
 
@@ -27,9 +27,9 @@ class EngageLabSettings(DestinationSettings):
     """Which vendor this is."""
     base_url: str
     """The address of your data centre's API; `/v1/…` is put behind it."""
-    api_key: SecretStr
+    api_key: BasicUser
     """The APIKey of a data source of the type API."""
-    api_secret: SecretStr
+    api_secret: Credential
     """The APISecret of that data source."""
     app_key: str = ""
     """The AppKey of an app or website that events are shown under; left out: none is sent."""
@@ -51,6 +51,10 @@ class EngageLabSettings(DestinationSettings):
             names = [event.name or "unset", *(event.fields or {}), *event.constants]
             if faults := [*faults_in_fields(kind, (event.fields or {}).items()), *_misnamed(kind, names)]:
                 raise ValueError("; ".join(faults))
+        if self.enabled:
+            by_default = [kind for kind in get_args(ActivityKind) if kind not in UNASKED and kind not in self.events]
+            wanted = [event.wanted for event in self.events.values()]
+            delivers_nothing([*wanted, bool(by_default)], "see events.<kind>.wanted")
         return self
 
 

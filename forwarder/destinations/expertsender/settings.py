@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from base.settings import Section
 from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.mapping import Constant, faults_in_fields
 from forwarder.destinations.params import FIELDS, FIELDS_OF_ALL, FieldType
-from forwarder.destinations.settings import DestinationSettings, checked_url
+from forwarder.destinations.settings import Credential, DestinationSettings, checked_url
 
 DataType = Literal["String", "Text", "Number", "Money", "Date", "DateTime", "Boolean", "Url"]
 PersonKey = Literal["email", "phone", "crm_id"]
@@ -51,7 +51,7 @@ class ExpertSenderSettings(DestinationSettings):
     """Which vendor this is."""
     base_url: str = "https://api.ecdp.app"
     """Another host, such as the sandbox."""
-    api_key: SecretStr
+    api_key: Credential
     """The API key (Settings > API)."""
     identify_by: tuple[PersonKey, ...] = Field(default=("email", "phone", "crm_id"), min_length=1)
     """Which of what is known of a visitor may be sent; the first that is known is, in this order."""

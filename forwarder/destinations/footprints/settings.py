@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from forwarder.destinations.settings import DestinationSettings, checked_url
+from forwarder.destinations.settings import BasicUser, Credential, DestinationSettings, Password, checked_url
 
 _GRANT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "client_credentials": (),
@@ -21,17 +21,17 @@ class FootprintsSettings(DestinationSettings):
     """The account's address, with or without `https://`; `/jsapi/…`, `/mobileapi/…` and `/api/…` are put behind it."""
     upstream_appkeys: dict[str, str] = Field(default_factory=dict)
     """Their app key, by the name of ours (`[keys.<name>]`); a name that is left out goes with our own first value."""
-    key: SecretStr | None = None
+    key: BasicUser | None = None
     """For leads: key of the API. Without key and secret no lead is sent."""
-    secret: SecretStr | None = None
+    secret: Credential | None = None
     """For leads: secret of the API."""
     grant_type: Literal["client_credentials", "password", "pin"] = "client_credentials"
     """For leads: how the access token is asked for."""
     username: str = ""
     """For the grant `password`."""
-    password: SecretStr | None = None
+    password: Password | None = None
     """For the grant `password`."""
-    pin: SecretStr | None = None
+    pin: Credential | None = None
     """For the grant `pin`."""
     forward_address: bool = False
     """Pass the visitor's address on, as X-Forwarded-For."""

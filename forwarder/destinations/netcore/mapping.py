@@ -25,13 +25,6 @@ NAMES: Final[Mapping[ActivityKind, str]] = {
     "sensors": "Beacon Seen",
     "geo": "Location",
 }
-# The settings that ask for what is not relayed otherwise.
-_OPT_INS: Final[Mapping[ActivityKind, str]] = {
-    "init": "session_start",
-    "ad": "ad_impression",
-    "sensors": "beacon_seen",
-    "geo": "location",
-}
 _PRIMARY: Final = {"email": "email", "mobile": "phone", "customer_id": "customerId"}
 
 
@@ -41,7 +34,7 @@ def rule_against(event: Event, settings: NetcoreSettings) -> Filter | None:
         return Filter.UNMAPPED
     if settings.activities.get(kind) is False:
         return Filter.SWITCHED_OFF
-    if kind in _OPT_INS and not getattr(settings, _OPT_INS[kind]):
+    if not settings.wants(kind):
         return UNASKED[kind]
     return None if _asset(event, settings) else Filter.UNMAPPED
 
@@ -67,7 +60,7 @@ def panel(settings: NetcoreSettings) -> list[PanelItem]:
     return [
         PanelItem("activity", settings.activities.get(kind) or name, kind, _panel_fields(kind))
         for kind, name in NAMES.items()
-        if settings.activities.get(kind) is not False and (kind not in _OPT_INS or getattr(settings, _OPT_INS[kind]))
+        if settings.wants(kind)
     ]
 
 

@@ -1,16 +1,25 @@
 """`[destinations.<name>] kind = "netcore"`."""
 
-from typing import Final, Literal, Self
+from collections.abc import Mapping
+from typing import Final, Literal, Self, get_args
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from forwarder.destinations.kinds import ActivityKind
-from forwarder.destinations.settings import DestinationSettings, checked_url
+from forwarder.destinations.settings import Credential, DestinationSettings, checked_url, delivers_nothing
 
 HOSTS: Final = {
     "us": "https://api2.netcoresmartech.com",
     "in": "https://apiin2.netcoresmartech.com",
     "eu": "https://apieu2.netcoresmartech.com",
+}
+
+# The settings that ask for what is not relayed otherwise.
+_OPT_INS: Final[Mapping[ActivityKind, str]] = {
+    "init": "session_start",
+    "ad": "ad_impression",
+    "sensors": "beacon_seen",
+    "geo": "location",
 }
 
 
@@ -21,7 +30,7 @@ class NetcoreSettings(DestinationSettings):
     """Where the panel lives: api2, apiin2 or apieu2. Required unless base_url is given."""
     base_url: str | None = None
     """Another host than the region's, such as the sandbox."""
-    api_key: SecretStr
+    api_key: Credential
     """The panel's API key."""
     auth_header: Literal["bearer", "api-key"] = "bearer"
     """`bearer`: Authorization: Bearer …; `api-key`: the header of newer panels."""
@@ -64,7 +73,13 @@ class NetcoreSettings(DestinationSettings):
             raise ValueError("region is required: us, in or eu (or a base_url)")
         if not self.web_asset_id and not self.app_asset_id:
             raise ValueError("web_asset_id or app_asset_id is required: nothing could be relayed")
+        if self.enabled:
+            delivers_nothing(map(self.wants, get_args(ActivityKind)), "see activities, session_start, location …")
         return self
+
+    def wants(self, kind: ActivityKind) -> bool:
+        asked = kind not in _OPT_INS or getattr(self, _OPT_INS[kind])
+        return asked and self.activities.get(kind) is not False
 
     @property
     def host(self) -> str:

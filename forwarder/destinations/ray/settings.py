@@ -1,12 +1,12 @@
 """`[destinations.<name>] kind = "ray"`."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.mapping import EventMapping, faults_in_fields
-from forwarder.destinations.settings import DestinationSettings, checked_url
+from forwarder.destinations.settings import Credential, DestinationSettings, Password, checked_url
 
 
 class RayEvent(EventMapping):
@@ -23,15 +23,15 @@ class RaySettings(DestinationSettings):
     """Which vendor this is."""
     base_url: str = "https://api.rayapp.io"
     """Another host, such as the sandbox."""
-    client_id: str
+    client_id: str = Field(min_length=1, pattern=r"^[^:\s]+$")
     """For the access token: whose program this is."""
-    client_secret: SecretStr
+    client_secret: Credential
     """For the access token: the program's secret."""
-    username: str
+    username: str = Field(min_length=1)
     """For the access token: the API's user."""
-    password: SecretStr
+    password: Password
     """For the access token: the user's password."""
-    store_id: str | int
+    store_id: Annotated[str, Field(min_length=1)] | int
     """The store in which users and interactions are registered; a number goes as a number."""
     batch_events: int = Field(default=100, ge=1, le=1000)
     """Most interactions in a call; RAY's own limit is not known."""

@@ -72,6 +72,9 @@ EXPERTSENDER = {"kind": "expertsender", "api_key": "k", "events": {"sale": {"id"
 ENGAGELAB = {"kind": "engagelab", "base_url": "x.example", "api_key": "k", "api_secret": "s"}
 
 
+BY_DEFAULT = ("visit", "sale", "contact", "feedback", "engagement", "profiling", "register")
+
+
 def sale(**more: Any) -> dict[str, Any]:
     return {"events": {"sale": {"type": "A", "sub_type": "B", **more}}}
 
@@ -101,6 +104,22 @@ def numbered(**more: Any) -> dict[str, Any]:
         ({**NETCORE, "activities": {"sale": " "}}, "sale is empty"),
         ({**NETCORE, "activities": {"sail": "Sail"}}, "destinations.x.activities"),
         ({**NETCORE, "start": "tomorrow"}, "destinations.x.start = 'tomorrow'"),
+        ({**NETCORE, "region": "mars"}, "destinations.x.region = 'mars': expected 'us', 'in' or 'eu'"),
+        ({**NETCORE, "activities": dict.fromkeys(BY_DEFAULT, False)}, "the destination is on and delivers nothing"),
+        ({**NETCORE, "api_key": "Bearer canary"}, "destinations.x.api_key = ***: expected the bare value"),
+        ({**NETCORE, "api_key": "canary\n"}, "destinations.x.api_key = ***: expected the bare value"),
+        ({**NETCORE, "api_key": "'canary'"}, "destinations.x.api_key = ***: expected the bare value"),
+        ({**EXPERTSENDER, "api_key": ""}, "destinations.x.api_key = ***: expected the bare value"),
+        ({**FOOTPRINTS, "key": "canary:s", "secret": "s"}, "destinations.x.key = ***: expected no colon"),
+        ({**FOOTPRINTS, "key": "k", "secret": "canary…"}, "destinations.x.secret = ***: expected the bare value"),
+        ({**RAY, "password": "canary\n"}, "destinations.x.password = ***: expected a password"),
+        ({**RAY, "client_id": "a:b"}, "destinations.x.client_id = 'a:b'"),
+        ({**RAY, "store_id": ""}, "destinations.x.store_id"),
+        ({**ENGAGELAB, "api_key": "canary:s"}, "destinations.x.api_key = ***: expected no colon"),
+        (
+            {**ENGAGELAB, "events": {kind: {"wanted": False} for kind in BY_DEFAULT}},
+            "the destination is on and delivers nothing",
+        ),
         ({**RAY, "events": {}}, "the destination is on and delivers nothing"),
         ({**RAY, **sale(type="")}, "destinations.x.events.sale.type = ''"),
         ({**RAY, **sale(fields={"a": "totl"})}, 'events.sale.fields: a = "totl" is no field of sale; there are total_'),
@@ -127,6 +146,7 @@ def test_a_fault_is_told_where_it_stands(destination: dict[str, Any], fault: str
     with pytest.raises(SettingsError) as caught:
         built({"destinations": {"x": destination}})
     assert [told for told in caught.value.faults if fault in told] != []
+    assert "canary" not in str(caught.value)
 
 
 def test_what_is_off_may_wait_for_its_mapping() -> None:
