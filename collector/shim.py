@@ -12,46 +12,59 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 DEFAULT_STATIC_DIR: Final = Path(__file__).parents[1] / "static"
-_NAMES: Final = ("omnichannel.min.js", "omnichannel.js")
+MAIN: Final = "omnichannel"
+EXTRAS: Final = "omnichannel-extras"  # what omnichannel.js loads for pages that ask for more
 # The page in the vendor's documents names one script, the one for leads another: both are this one.
 _PATHS: Final = ("/jsapi/omnichannel.js", "/jsapi/omnichannelLead.js")
-_BESIDE: Final = {
-    "/jsapi/omnichannel.src.js": ("omnichannel.js", "text/javascript"),
-    "/jsapi/omnichannel.min.js.map": ("omnichannel.min.js.map", "application/json"),
-}
 _FOREVER: Final = "public, max-age=31536000, immutable"
 
 
-def find_script(static_dir: Path) -> bytes | None:
+def find_script(static_dir: Path, name: str = MAIN) -> bytes | None:
     """The minified script if there is one, else the readable one; None: neither is installed."""
-    for name in _NAMES:
-        path = static_dir / name
+    for path in (static_dir / f"{name}.min.js", static_dir / f"{name}.js"):
         if path.is_file():
             return path.read_bytes()
     return None
 
 
 def find_scripts(static_dir: Path, max_age: int, aliases: Iterable[str] = ()) -> "dict[str, Script]":
-    """By path: the script under its names and `aliases`, its source and map; empty when none is installed.
+    """By path: the script under its names and `aliases`, its extras, their sources and maps; empty when there is none.
 
     A hashed path never changes what it holds. Builds in the folder `earlier` keep theirs, for pages that name them.
     """
-    source = find_script(static_dir)
-    if source is None:
+    if find_script(static_dir) is None:
         return {}
-    brief = f"public, max-age={max_age}"
-    earlier = [path.read_bytes() for path in sorted((static_dir / "earlier").glob("*.js"))]
-    beside = {path: (static_dir / name, kind) for path, (name, kind) in _BESIDE.items()}
+    earlier = sorted((static_dir / "earlier").glob("*.js"))
     return {
-        **dict.fromkeys((*aliases, *_PATHS), Script(source, brief)),
-        **{path: Script(file.read_bytes(), brief, kind) for path, (file, kind) in beside.items() if file.is_file()},
-        **{hashed_path(build): Script(build, _FOREVER) for build in (*earlier, source)},
+        **{hashed_path(build, name): Script(build, _FOREVER) for name, build in map(_named, earlier)},
+        **_of(MAIN, static_dir, max_age, (*aliases, *_PATHS)),
+        **_of(EXTRAS, static_dir, max_age, ("/jsapi/omnichannel-extras.js",)),
     }
 
 
-def hashed_path(source: bytes) -> str:
+def _named(file: Path) -> tuple[str, bytes]:
+    return EXTRAS if file.name.startswith(EXTRAS) else MAIN, file.read_bytes()
+
+
+def _of(name: str, static_dir: Path, max_age: int, paths: Iterable[str]) -> "dict[str, Script]":
+    source = find_script(static_dir, name)
+    if source is None:
+        return {}
+    brief, map_path = f"public, max-age={max_age}", f"/jsapi/{name}.min.js.map"
+    beside = {
+        f"/jsapi/{name}.src.js": (static_dir / f"{name}.js", "text/javascript"),
+        map_path: (static_dir / f"{name}.min.js.map", "application/json"),
+    }
+    return {
+        **dict.fromkeys(paths, Script(source, brief, map_path=map_path)),
+        **{path: Script(file.read_bytes(), brief, kind) for path, (file, kind) in beside.items() if file.is_file()},
+        hashed_path(source, name): Script(source, _FOREVER, map_path=map_path),
+    }
+
+
+def hashed_path(source: bytes, name: str = MAIN) -> str:
     """The path that serves this very script, or nothing."""
-    return f"/jsapi/omnichannel.{_digest(source)}.js"
+    return f"/jsapi/{name}.{_digest(source)}.js"
 
 
 def integrity(source: bytes) -> str:
@@ -97,7 +110,9 @@ def matches(if_none_match: str, etag: str) -> bool:
 class Script:
     """Compressed once, in each encoding at its best level; every encoding has an ETag of its own."""
 
-    def __init__(self, source: bytes, cache_control: str, media_type: str = "text/javascript") -> None:
+    def __init__(
+        self, source: bytes, cache_control: str, media_type: str = "text/javascript", *, map_path: str = ""
+    ) -> None:
         self._bodies = {
             "br": brotli.compress(source, quality=11),
             "gzip": gzip.compress(source, compresslevel=9, mtime=0),
@@ -111,6 +126,7 @@ class Script:
             "access-control-allow-origin": "*",
             "cross-origin-resource-policy": "cross-origin",
             "x-content-type-options": "nosniff",
+            **({"sourcemap": map_path} if map_path else {}),
         }
 
     async def answer(self, request: Request) -> Response:

@@ -29,7 +29,38 @@ declare namespace Ochn {
     register(lead: object, flag?: unknown): Answered<Answer>;
     /** What this browser itself registered under that e-mail within 180 days; `data` is empty when it did not. */
     prepopulate(person: { email: string }): Answered<Prefill>;
+    /** Asks for what is off by default, as attributes of the script's tag do (`data-spa`, `data-endpoint="/t"`). Only
+     * what is named changes. `consent` is best an attribute: so nothing is sent before it is known. Gives what is on. */
+    config(options?: Options): Options;
     state(): State;
+  }
+
+  interface Options {
+    /** `true`: nothing is kept, sent or loaded until the cookie `cookie_consent` says yes ("accepted", or JSON whose
+     * `analytics` does; another purpose by its name). After a no everything is erased. Leads go all the same. */
+    consent?: boolean | 'marketing' | (string & {});
+    /** Where the calls go, in place of `<the script's origin>/jsapi`: a path or URL that your own server passes on. */
+    endpoint?: string;
+    /** Calls carry cookies: for a collector on another host of the same site, and an app key with `origins`. */
+    credentials?: boolean;
+    /** Name of the cookie in which the script before this one kept the visitor's id: taken over once. */
+    oldCookie?: string;
+    /** A visit when the path changes without a load, unless the page sends its own. */
+    spa?: boolean;
+    /** An engagement when a link to another host is followed. */
+    links?: boolean;
+    /** An engagement when a link to a file is followed. */
+    downloads?: boolean;
+    /** An engagement when a form is submitted: its name, never what stands in it. */
+    forms?: boolean;
+    /** An engagement when what carries a `fai-key` is clicked. */
+    fai?: boolean;
+    /** How far down the page was seen, when it is left. */
+    scroll?: boolean;
+    /** For how many seconds it was in use, when it is left. */
+    engaged?: boolean;
+    /** Core Web Vitals, when the page is first left or hidden. */
+    vitals?: boolean;
   }
 
   /** A promise that carries its answer already: pages read it with and without await. */
@@ -50,12 +81,14 @@ declare namespace Ochn {
     visitor: string | undefined;
     /** "p": a visitor, "c": a customer. */
     kind: 'p' | 'c' | undefined;
-    /** Events that this tab has yet to deliver. */
+    /** Events that this tab has yet to deliver, also those that it waits for consent with. */
     queued: number;
     /** Events that the collector took from this page. */
     sent: number;
     /** Events given up on this page: refused, or too many. */
     dropped: number;
+    /** Attempts in a row that failed: 0 when the collector was last heard. */
+    failures: number;
   }
 
   /** Those the vendors know; the collector says what it thinks of others. */

@@ -9,19 +9,21 @@
  *
  * What a page calls. None of it throws, waits for the network or touches the page:
  *   ochn.init(email?)  ochn.send(requestType, actionType, data?)  ochn.register(lead)  ochn.prepopulate({email})
- *   ochn.state()       {visitor, kind, queued, sent, dropped}
- * All but state() give a promise that already carries its answer, {status, message}: pages read it with and without
+ *   ochn.config({…})   asks for what is off by default, as data-… attributes of the script's tag do; gives what is on
+ *   ochn.state()       {visitor, kind, queued, sent, dropped, failures}
+ * All but these two give a promise that already carries its answer, {status, message}: pages read it with and without
  * await. Calls made before this script is there may wait as [name, ...arguments] in window.ochn = {q: []}.
  *
  * What stays in the browser (localStorage; in memory where that is blocked):
  *   ochn:q:<n>       one event until the collector has it: path, line feed, form. <n> is its id (eid): the time in
- *                    base 36, then the tab's name. At most 1,000 events and 512 KiB a tab; the oldest goes first
+ *                    base 36, then the tab's name. At most 1,000 events and 512 KiB; the oldest goes first
  *   ochn:tab:<t>     until when (ms) tab <t> looks after its events; past that, another tab takes them over
  *   ochn:id          the visitor as the collector named it: {id, kind: "p" or "c", key, mail: a hash, at}
  *   ochn:leads       what was registered here, for prepopulate: five leads, 180 days, no files, no passwords
  *   cookie ochn_vid  the visitor's id, 400 days
  *
- * On the wire: POST <base>/jsapi/init, /send or /register; a form, and no header that asks for a preflight.
+ * On the wire: POST <base>/jsapi/init, /send or /register, each a form; several wait for each other in a /batch, which
+ * is JSON of those forms as text. No header asks for a preflight.
  */
 (function () {
   'use strict';
@@ -31,13 +33,16 @@
 
   const QUEUE = 'ochn:q:';
   const TAB = 'ochn:tab:';
+  const COOKIE = 'ochn_vid';
   const DAY = 864e5; // ms
   const LEASE = 3e4; // ms that a tab's word for its events is good
   const HANDOVER = 5e3; // ms that a page leaves its events to the next page of the same site
-  const MAX_EVENTS = 1000; // a tab
-  const MAX_KEPT = 512 * 1024; // characters in localStorage, a tab
+  const MAX_EVENTS = 1000; // of all tabs
+  const MAX_KEPT = 512 * 1024; // characters in localStorage, of all tabs
   const MAX_KEPT_FILES = 128 * 1024; // characters of one lead
   const MAX_AIRBORNE = 6e4; // bytes; browsers refuse keepalive past 64 KiB in flight
+  const MAX_BATCH = 100; // events
+  const ADDRESS = 200; // characters that sending adds to an event
   const MAX_FIELDS = 6e4; // characters of one event, its files apart
   const FIELD_COST = 64; // counted on top for each field: so no event has 1,000, the collector's limit
   const MAX_VALUE = 5400; // characters: 16 KiB at three bytes each, the collector's limit
@@ -46,26 +51,57 @@
 
   // --- What the page declares ------------------------------------------------------------------------------------
 
+  // What may throw for the page's or the browser's own reasons: undefined then.
+  function attempt(call) {
+    try { return call(); } catch (e) { /* not declared, blocked, or not what we wrote */ }
+  }
+
   // A bare name reaches let and const, which are no properties of window. In their dead zone even typeof throws.
   function appKey() {
-    try { return String(ochnkey || ''); } catch (e) { return ''; }
+    return attempt(() => String(ochnkey || '')) || '';
   }
 
   function note(what, detail) {
-    try {
+    attempt(() => {
       if (typeof enableLogging === 'function') enableLogging(what, detail);
       else if (enableLogging) console.log('ochn: ' + what, detail === undefined ? '' : detail);
-    } catch (e) { /* not declared, or the page's own logger threw */ }
+    });
   }
 
   // Events go where this script came from: under an alias path, to the root of that origin.
+  const tag = document.currentScript || document.getElementById('omnichanneltrack') || document.createElement('i');
   const base = (() => {
-    const own = [document.currentScript, document.getElementById('omnichanneltrack')];
-    const from = (scripts, pattern) => scripts.map((script) => script && pattern.exec(script.src)).find(Boolean);
-    const found = from([...own, ...document.scripts], /^(.*)\/jsapi\/omnichannel[^/]*\.js([?#]|$)/)
-      || from(own, /^(https?:\/\/[^/]+)\//);
-    return found ? found[1] : '';
+    const find = (src) => /^(.*\/jsapi\/)omnichannel[^/]*\.js([?#]|$)/.exec(src);
+    const found = [tag, ...document.scripts].map((script) => find(script.src)).find(Boolean);
+    return found ? found[1] : /^(https?:\/\/[^/]+|)/.exec(tag.src)[1] + '/jsapi/';
   })();
+
+  // What a page asks for beyond its calls: data-spa is {spa: true}, data-endpoint="/t" is {endpoint: '/t'}.
+  const options = {};
+  Object.entries(tag.dataset).forEach(([name, value]) => { options[name] = value !== 'false' && (value || true); });
+
+  function urlOf(name) {
+    return options.endpoint ? options.endpoint.replace(/\/*$/, '/') + name : base + name;
+  }
+
+  function cookie(name) {
+    return attempt(() => {
+      const found = document.cookie.split('; ').find((pair) => pair.startsWith(name + '='));
+      return decodeURIComponent(found.slice(name.length + 1));
+    }) || '';
+  }
+
+  // With data-consent: true, false, or undefined while the visitor has not answered. An answer outweighs the browser's
+  // own signals, which stand for a no where there is none.
+  function mayTrack() {
+    if (!options.consent) return true;
+    const said = cookie('cookie_consent');
+    if (said === 'accepted') return true;
+    if (said === 'declined') return false;
+    const purpose = attempt(() => JSON.parse(said)[options.consent === true ? 'analytics' : options.consent]);
+    if (purpose !== undefined) return /^(true|1|yes|accepted|granted)$/.test(purpose);
+    return navigator.globalPrivacyControl || navigator.doNotTrack === '1' ? false : undefined;
+  }
 
   // --- Called ----------------------------------------------------------------------------------------------------
 
@@ -95,9 +131,15 @@
     return answer('ok', 'on its way');
   }
 
+  function config(given) {
+    Object.assign(options, given);
+    later(ask, 0);
+    return options;
+  }
+
   // Pages pass a second argument, as the vendor's script takes one; every lead is kept and delivered without it.
   function register(lead) {
-    if (!lead || typeof lead !== 'object') return answer('error', 'register takes an object: the lead');
+    if (!lead || typeof lead !== 'object') return answer('error', 'a lead is an object');
     spoken = true;
     const event = make('register');
     add(event, 'lead', lead);
@@ -109,7 +151,7 @@
     });
     enqueue(event);
     if (event.held) readFiles(event);
-    remember(lead);
+    if (mayTrack()) remember(lead);
     return answer('ok', 'on its way', settled);
   }
 
@@ -135,12 +177,12 @@
     const event = {
       path, eid: lastTime.toString(36) + tab, mail: '',
       form: new URLSearchParams(), long: new URLSearchParams(), files: [], room: MAX_FIELDS,
-      stored: false, held: false, flying: false,
     };
     const key = appKey();
     if (key) event.form.append('appkey', key);
     event.form.append('eid', event.eid);
     event.form.append('ts', Date.now());
+    add(event, 'consent', cookie('cookie_consent') || null); // the cookie itself does not go to another origin
     return event;
   }
 
@@ -213,12 +255,11 @@
       screenSize: screen.width + 'x' + screen.height,
       browserUserAgent: navigator.userAgent,
       browserType: agent([
-        ['Edge', /Edg/], ['Opera', /OPR/], ['Samsung Internet', /SamsungB/], ['Firefox', /Firefox|FxiOS/],
-        ['Chrome', /Chrom|CriOS/], ['Safari', /Safari/],
+        ['Edge', /Edg/], ['Opera', /OPR/], ['Firefox', /Firefox|FxiOS/], ['Chrome', /Chrom|CriOS/], ['Safari', /Safari/],
       ]),
       deviceOs: agent([
         ['Windows', /Windows/], ['Android', /Android/], ['iOS', /iPhone|iPad|iPod/], ['macOS', /Mac OS/],
-        ['ChromeOS', /CrOS/], ['Linux', /Linux/],
+        ['Linux', /Linux|CrOS/],
       ]),
     });
     addPage(event);
@@ -235,15 +276,17 @@
   const queue = []; // this tab's events, oldest first
   let tab = newName();
   const mine = new Set([tab]); // the tabs whose events those are: this one, and closed ones it took over
+  const others = new Map(); // eid -> what living tabs keep: {eid, path, size}
   let leasedUntil = 0;
   let dropped = 0;
+  let asking = 0;
 
   // Each access is tried anew: reading window.localStorage itself throws where the browser blocks it.
   const disk = {
-    get(key) { try { return localStorage.getItem(key); } catch (e) { return null; } },
-    set(key, value) { try { localStorage.setItem(key, value); return true; } catch (e) { return false; } },
-    remove(key) { try { localStorage.removeItem(key); } catch (e) { /* blocked: nothing was kept */ } },
-    keys() { try { return Object.keys(localStorage); } catch (e) { return []; } },
+    get: (key) => attempt(() => localStorage.getItem(key)) || '',
+    set: (key, value) => attempt(() => { localStorage.setItem(key, value); return true; }),
+    remove: (key) => attempt(() => localStorage.removeItem(key)),
+    keys: () => attempt(() => Object.keys(localStorage)) || [],
   };
 
   function newName() {
@@ -255,6 +298,7 @@
   }
 
   function enqueue(event) {
+    if (mayTrack() === false && event.path !== 'register') return erase();
     event.body = String(event.form);
     event.extra = String(event.long);
     queue.push(event);
@@ -268,6 +312,7 @@
     const withFiles = event.extra && event.extra.length <= MAX_KEPT_FILES;
     const text = withFiles ? event.body + '&' + event.extra : event.body;
     event.size = text.length;
+    if (!mayTrack() && event.path !== 'register') return; // in memory until the visitor has answered
     while (!(event.stored = disk.set(QUEUE + event.eid, event.path + '\n' + text))) {
       // Full: what is sent next can do without its copy. Blocked: there is no copy to give up.
       const next = queue.find((other) => other.stored);
@@ -278,15 +323,24 @@
     lease(LEASE);
   }
 
+  // A living tab goes on with its events when their copies are gone.
   function trim() {
-    let size = queue.reduce((sum, event) => sum + event.size, 0);
-    while (queue.length > MAX_EVENTS || size > MAX_KEPT) {
-      const idle = (event) => !event.flying;
-      const oldest = queue.find((event) => idle(event) && event.path === 'send') || queue.find(idle); // leads go last
+    const kept = [...queue, ...others.values()];
+    let size = kept.reduce((sum, event) => sum + event.size, 0);
+    if (kept.length <= MAX_EVENTS && size <= MAX_KEPT) return;
+    kept.sort(byAge);
+    const idle = (event) => !event.flying;
+    while (kept.length > MAX_EVENTS || size > MAX_KEPT) {
+      const oldest = kept.find((event) => idle(event) && event.path === 'send') || kept.find(idle); // leads go last
       if (!oldest) return;
       size -= oldest.size;
+      kept.splice(kept.indexOf(oldest), 1);
       drop(oldest, 'too many events are waiting');
     }
+  }
+
+  function byAge(a, b) {
+    return a.eid < b.eid ? -1 : 1;
   }
 
   function drop(event, message) {
@@ -299,7 +353,16 @@
   function forget(event) {
     const at = queue.indexOf(event);
     if (at >= 0) queue.splice(at, 1);
+    others.delete(event.eid);
     disk.remove(QUEUE + event.eid);
+  }
+
+  // After a no nothing of ours stays here but a lead on its way, which is the visitor's own message.
+  function erase() {
+    queue.filter((event) => event.path !== 'register').forEach(forget);
+    disk.keys().filter((key) => /^ochn:/.test(key) && !/^register/.test(disk.get(key))).forEach(disk.remove);
+    if (cookie(COOKIE)) setCookie('', 0);
+    visitor = {};
   }
 
   // Tells other tabs that these events are looked after. Written again only when the last word has got old.
@@ -308,6 +371,18 @@
     if (gone || !queue.length || Math.abs(until - leasedUntil) < 5e3) return;
     leasedUntil = until;
     mine.forEach((one) => disk.set(TAB + one, until));
+  }
+
+  // Until the visitor has answered nothing is stored, sent or loaded; this asks again each second.
+  function ask() {
+    const may = mayTrack();
+    clearTimeout(asking);
+    if (may === undefined) asking = later(ask, 1000);
+    if (may === false) erase();
+    if (!may) return;
+    queue.filter((event) => !event.stored).forEach(keep);
+    adopt();
+    equip();
   }
 
   // Takes over what closed, crashed and left pages still had; looks again when the word of a living tab runs out.
@@ -325,22 +400,33 @@
     keys.filter((key) => key.startsWith(QUEUE)).forEach((key) => {
       const eid = key.slice(QUEUE.length);
       const owner = ownerOf(eid);
-      if (!mine.has(owner) && alive.has(owner)) again = Math.min(again, alive.get(owner) - now);
-      else if (!here.has(eid)) restore(key, eid, owner);
+      if (!mine.has(owner) && alive.has(owner)) {
+        again = Math.min(again, alive.get(owner) - now);
+        observe(eid, disk.get(key));
+      } else if (!here.has(eid)) {
+        others.delete(eid);
+        mine.add(owner);
+        const event = read(eid, disk.get(key));
+        if (event.body) queue.push(event);
+        else disk.remove(key); // nothing that this script wrote
+      }
     });
-    queue.sort((a, b) => (a.eid < b.eid ? -1 : 1));
+    queue.sort(byAge);
     leasedUntil = 0;
     lease(LEASE);
-    if (again < Infinity) later(adopt, again + Math.random() * 1000);
+    if (again < Infinity) later(ask, again + Math.random() * 1000);
     if (queue.length) wake();
   }
 
-  function restore(key, eid, owner) {
-    const [path, body] = (disk.get(key) || '').split('\n');
-    if (!body) return disk.remove(key);
+  function observe(eid, text) {
+    if (text) others.set(eid, read(eid, text));
+    else others.delete(eid);
+  }
+
+  function read(eid, text) {
+    const [path, body] = text.split('\n');
     const mail = path === 'init' ? hash(new URLSearchParams(body).get('email')) : '';
-    mine.add(owner);
-    queue.push({ path, eid, mail, body, extra: '', size: body.length, stored: true, held: false, flying: false });
+    return { path, eid, mail, body, extra: '', size: text.length, stored: true };
   }
 
   // --- Sent ------------------------------------------------------------------------------------------------------
@@ -348,11 +434,12 @@
   let timer = 0; // the next attempt: due at once, or after a pause
   let failures = 0; // in a row
   let refused = false; // an init was: only the page may ask again
+  let alone = false; // a batch was: its events go one by one
   let airborne = 0; // bytes of keepalive bodies in flight
 
   // In a task of its own: the caller is done at once, a key in its dead zone gets its value, a navigation has begun.
   function wake() {
-    if (gone) leave(); // called by the page's own pagehide
+    if (gone) Promise.resolve().then(safely(leave)); // called by the page's own pagehide
     else timer = timer || later(drain, 0);
   }
 
@@ -362,57 +449,85 @@
     lease(ms + LEASE);
   }
 
-  // One at a time, so that a visitor's events arrive in their order.
+  // One request at a time, so that a visitor's events arrive in their order.
   function drain() {
     timer = 0;
     if (document.prerendering || queue.some((event) => event.flying)) return;
     if (isHandingOver()) return pause(HANDOVER);
-    const event = next();
-    if (!event) return;
-    if (hasKey(event)) fly(event);
-    else retry('there is no ochnkey on this page');
+    const load = nextLoad();
+    if (!load.length) return;
+    if (keyOf(load[0])) fly(load);
+    else retry('no ochnkey on this page');
   }
 
-  // Everything but init needs the visitor's id. Pages that never call init are introduced when they first send.
-  function next() {
-    if (!visitor.kind) visitor = readVisitor(); // another tab may have had the answer
-    const ready = (one) => !one.held;
-    const event = queue.find((one) => ready(one) && (visitor.kind || one.path === 'init'));
-    if (event && event.path === 'init' && isKnown(keyOf(event), event.mail)) {
-      forget(event);
-      return next();
+  // What goes together: of one key, oldest first, as much as one request may carry.
+  function nextLoad() {
+    const load = [];
+    let room = MAX_AIRBORNE - airborne;
+    for (const event of waiting()) {
+      const [first] = load;
+      room -= event.body.length + ADDRESS;
+      const apart = alone || event.extra || room < 0 || load.length === MAX_BATCH;
+      if (first && (apart || first.extra || keyOf(event) !== keyOf(first))) break;
+      load.push(event);
     }
-    if (event || refused || !queue.some(ready)) return event;
-    enqueue(introduction(''));
-    return next();
+    return load.some((event) => !event.flying) ? load : [];
+  }
+
+  // Who has no name yet is introduced first: pages that never call init, too, and once more in the leave of a page whose
+  // init has had no answer (by its eid the collector knows it again). A lead needs no name.
+  function waiting() {
+    const ready = (event) => !event.held && !event.flying;
+    if (!mayTrack()) return queue.filter((event) => ready(event) && event.path === 'register');
+    if (!visitor.kind) visitor = readVisitor(); // another tab may have had the answer
+    queue.filter((event) => event.path === 'init' && !event.flying && isKnown(keyOf(event), event.mail)).forEach(forget);
+    const events = queue.filter(ready);
+    if (visitor.kind || !events.length) return events;
+    let first = queue.find((event) => event.path === 'init');
+    if (!first) {
+      if (refused) return [];
+      enqueue(first = introduction(''));
+    }
+    return [first, ...events.filter((event) => event !== first)];
   }
 
   function keyOf(event) {
-    return new URLSearchParams(event.body).get('appkey') || appKey();
+    const key = /^appkey=([^&]*)/.exec(event.body);
+    return key ? decodeURIComponent(key[1].replace(/\+/g, ' ')) : appKey();
   }
 
-  function hasKey(event) {
-    return event.body.startsWith('appkey=') || appKey();
-  }
-
-  function fly(event, leaving) {
-    const body = addressed(event);
-    if (leaving && airborne + body.length > MAX_AIRBORNE) return; // its copy waits for the next page
-    event.flying = true;
-    note('sent', sketch(event));
+  // -> whether it is on its way: at leave a load may be too heavy; its copy waits for the next page.
+  function fly(load, leaving) {
+    const [first] = load;
+    let named = true; // past an init, the visitor is whom the collector answers it with
+    const events = load.map((event) => {
+      const call = event.path;
+      const form = addressed(event, named);
+      named = named && call !== 'init';
+      return { call, form };
+    });
+    const body = load[1] ? JSON.stringify({ appkey: keyOf(first), events }) : events[0].form;
+    if (leaving && airborne + body.length > MAX_AIRBORNE) return false;
+    load.forEach((event) => {
+      event.flying = true;
+      note('sent', sketch(event));
+    });
     lease(LEASE);
-    post(event.path, body, leaving).then((reply) => {
-      event.flying = false;
-      land(event, reply);
+    post(load[1] ? 'batch' : first.path, body, leaving).then((reply) => {
+      load.forEach((event) => { event.flying = false; });
+      land(load, reply);
     }).catch((e) => note('failed', e));
+    return true;
   }
 
-  function addressed(event) {
+  function addressed(event, named) {
     const last = new URLSearchParams({ sentAt: Date.now() });
     if (!event.body.startsWith('appkey=')) last.append('appkey', appKey());
     if (event.path !== 'init') {
-      last.append('uid', visitor.id); // named so on the wire also when it is a pid
-      last.append('uType', visitor.kind);
+      if (named && visitor.kind) {
+        last.append('uid', visitor.id); // named so on the wire also when it is a pid
+        last.append('uType', visitor.kind);
+      }
     } else if (visitor.id && !(visitor.kind === 'c' && event.mail && event.mail !== visitor.mail)) {
       last.append('pid', visitor.id); // unless another person signs in here: those two are not one visitor
     }
@@ -421,7 +536,8 @@
 
   // -> {status, body, wait?, verdict?}; status 0 when nothing is known of what became of it. Never rejects.
   function post(path, body, leaving) {
-    const url = base + '/jsapi/' + path;
+    const url = urlOf(path);
+    const headers = path === 'batch' ? {} : { 'Content-Type': 'application/x-www-form-urlencoded' };
     const keepalive = airborne + body.length <= MAX_AIRBORNE;
     const weight = keepalive ? body.length : 0;
     airborne += weight;
@@ -431,11 +547,11 @@
       const abort = new AbortController();
       deadline = setTimeout(() => abort.abort(), 2e4 + body.length / 20); // a slow line still makes 20 KB/s
       reply = Promise.resolve(fetch(url, {
-        method: 'POST', body, keepalive, signal: abort.signal,
-        headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+        method: 'POST', body, keepalive, headers, signal: abort.signal,
+        credentials: options.credentials ? 'include' : 'same-origin',
       })).then(readReply);
     } catch (e) { // fetch is missing, or the page has replaced it by one that throws
-      reply = leaving ? beacon(url, body) : request(url, body);
+      reply = leaving ? beacon(url, body) : request(url, body, headers);
     }
     return reply.catch(() => ({ status: 0, body: {} })).then((outcome) => {
       clearTimeout(deadline);
@@ -454,21 +570,20 @@
   // At leave, and silent about the outcome: the copy stays.
   function beacon(url, body) {
     return new Promise((resolve) => {
-      navigator.sendBeacon(url, new URLSearchParams(body));
+      navigator.sendBeacon(url, body[0] === '{' ? body : new URLSearchParams(body));
       resolve({ status: 0, body: {} });
     });
   }
 
-  function request(url, body) {
+  function request(url, body, headers) {
     return new Promise((resolve) => {
       const xhr = new XMLHttpRequest();
       xhr.open('POST', url);
-      xhr.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded');
+      Object.keys(headers).forEach((name) => xhr.setRequestHeader(name, headers[name]));
+      xhr.withCredentials = !!options.credentials;
       xhr.timeout = 2e4 + body.length / 20;
       xhr.onloadend = () => {
-        let answered = null;
-        try { answered = JSON.parse(xhr.responseText); } catch (e) { /* no answer, or not the collector's */ }
-        resolve({ status: xhr.status, body: answered || {} });
+        resolve({ status: xhr.status, body: attempt(() => JSON.parse(xhr.responseText)) || {} });
       };
       xhr.send(body);
     });
@@ -484,25 +599,42 @@
 
   let sent = 0;
 
-  function land(event, reply) {
+  function land(load, reply) {
+    const batch = load[1];
+    if (batch && judge(load[0], reply) === 'drop') {
+      alone = true; // so that only what is refused is dropped
+      return drain();
+    }
+    const results = (batch && reply.body.results) || [];
+    const replyTo = (at) => {
+      const body = results[at] || { status: 'retry' };
+      const verdict = body.status + (body.reason ? '; reason=' + body.reason : '');
+      return { status: body.status === 'retry' ? 503 : 200, body, verdict };
+    };
+    const again = load.filter((event, at) => queue.includes(event) && !settled(event, batch ? replyTo(at) : reply));
+    if (again[0]) retry('the collector answered ' + reply.status, reply.wait);
+    else drain();
+  }
+
+  // -> false: it is to be sent again.
+  function settled(event, reply) {
     const verdict = judge(event, reply);
     if (verdict === 'done') arrived(event, reply);
-    else if (!queue.includes(event)) return;
-    else if (verdict === 'retry') return retry('the collector answered ' + reply.status, reply.wait);
-    else if (verdict === 'lighten') {
+    if (verdict === 'lighten') {
       event.extra = ''; // the lead is never lost for its file
       keep(event);
-    } else {
+    }
+    if (verdict === 'drop') {
       refused = refused || event.path === 'init';
       drop(event, reply.body.message || 'the collector answered ' + reply.status);
     }
-    drain();
+    return verdict !== 'retry';
   }
 
   function judge(event, { status, body }) {
     if (status >= 200 && status < 300) return event.path !== 'init' || body.pid || body.uid ? 'done' : 'retry';
     if (status === 413 && event.extra) return 'lighten';
-    return status === 0 || status === 408 || status === 425 || status === 429 || status >= 500 ? 'retry' : 'drop';
+    return /^(0|408|425|429|5..)$/.test(status) ? 'retry' : 'drop';
   }
 
   function arrived(event, reply) {
@@ -542,13 +674,10 @@
   let visitor = readVisitor();
 
   function readVisitor() {
-    try {
-      const kept = JSON.parse(disk.get('ochn:id'));
-      if (kept && kept.id) return kept;
-      const id = /(?:^|; )ochn_vid=([^;]+)/.exec(document.cookie);
-      if (id) return { id: decodeURIComponent(id[1]) }; // its kind is for init to learn
-    } catch (e) { /* cookies are blocked, or what stands there is not ours */ }
-    return {};
+    const kept = attempt(() => JSON.parse(disk.get('ochn:id')));
+    if (kept && kept.id) return kept;
+    const id = cookie(COOKIE) || (options.oldCookie && cookie(options.oldCookie)); // the one of the script before us
+    return id ? { id } : {}; // its kind is for init to learn
   }
 
   // The collector has named this visitor within the day: another init would tell it nothing.
@@ -562,10 +691,13 @@
     const mail = event.mail || (visitor.id === id && visitor.mail) || '';
     visitor = { id, kind: uid ? 'c' : 'p', key: keyOf(event), mail, at: Date.now() };
     disk.set('ochn:id', JSON.stringify(visitor));
-    try {
-      const secure = location.protocol === 'https:' ? ';secure' : '';
-      document.cookie = 'ochn_vid=' + encodeURIComponent(id) + ';path=/;max-age=34560000;samesite=lax' + secure;
-    } catch (e) { /* cookies are blocked */ }
+    setCookie(id, 34560000);
+  }
+
+  function setCookie(id, seconds) {
+    const secure = location.protocol === 'https:' ? ';secure' : '';
+    const text = COOKIE + '=' + encodeURIComponent(id) + ';path=/;max-age=' + seconds + ';samesite=lax' + secure;
+    attempt(() => { document.cookie = text; });
   }
 
   // 32 bits: tells whether it is the same e-mail as before without keeping it.
@@ -591,11 +723,8 @@
   }
 
   function recall() {
-    try {
-      return JSON.parse(disk.get('ochn:leads')).filter((one) => one.fields && Date.now() - one.at < 180 * DAY);
-    } catch (e) {
-      return [];
-    }
+    const fresh = (one) => one.fields && Date.now() - one.at < 180 * DAY;
+    return attempt(() => JSON.parse(disk.get('ochn:leads')).filter(fresh)) || [];
   }
 
   // --- Leaving, and coming back ----------------------------------------------------------------------------------
@@ -617,8 +746,9 @@
 
   // Hidden may be the last that a page ever hears. What is in flight keeps its copy until it is answered.
   function leave() {
-    if (isHandingOver() || failures || document.prerendering || !visitor.kind) return;
-    queue.filter((event) => !event.held && !event.flying && hasKey(event)).forEach((event) => fly(event, true));
+    if (isHandingOver() || failures || document.prerendering) return;
+    let load;
+    do load = nextLoad(); while (load.length && keyOf(load[0]) && fly(load, true) && alone);
   }
 
   function onPageHide() {
@@ -638,7 +768,7 @@
     tab = newName();
     mine.clear();
     [tab, ...busy.map((one) => ownerOf(one.eid))].forEach((one) => mine.add(one));
-    adopt();
+    ask();
     track();
     pause(0); // whatever it was waiting for when it left
   }
@@ -648,9 +778,10 @@
     pause(0);
   }
 
-  function onStorage(event) {
-    const closed = event.key && event.key.startsWith(TAB) && !event.newValue;
-    if (closed) later(adopt, Math.random() * 500); // not all tabs at once
+  function onStorage({ key, newValue }) {
+    if (!key) return others.clear();
+    if (key.startsWith(QUEUE)) observe(key.slice(QUEUE.length), newValue);
+    if (key.startsWith(TAB) && !newValue) later(ask, Math.random() * 500); // it closed; not all tabs at once
   }
 
   // --- Started ---------------------------------------------------------------------------------------------------
@@ -662,7 +793,7 @@
         return call(...given);
       } catch (e) {
         note('failed', e);
-        return answer('error', 'failed: enableLogging tells why');
+        return answer('error', 'failed');
       }
     };
   }
@@ -675,11 +806,23 @@
     target.addEventListener(name, safely(call));
   }
 
+  const EXTRAS = /^(spa|links|downloads|forms|scroll|engaged|fai|vitals)$/;
+  let equipped = document.querySelector('script[src*="/omnichannel-extras."]');
+
+  // What watches the page by itself is a file of its own, for the pages that ask for it. Under a policy that would stop
+  // this, the page names it in a tag of its own.
+  function equip() {
+    if (window.ochnExtras) window.ochnExtras(options);
+    if (equipped || !Object.keys(options).some((name) => EXTRAS.test(name) && options[name])) return;
+    equipped = document.createElement('script');
+    equipped.src = urlOf('omnichannel-extras.js');
+    document.head.append(equipped);
+  }
+
   let tracked = early.some((call) => call[0] === 'init'); // the page has run ochntrack already, against its stub
 
   function track() {
-    let run;
-    try { run = ochntrack; } catch (e) { /* not declared, or not yet */ }
+    const run = attempt(() => ochntrack);
     if (typeof run !== 'function') return;
     tracked = true;
     const failed = (e) => note('ochntrack failed', e);
@@ -691,8 +834,8 @@
   }
 
   function start() {
-    later(adopt, 0); // the oldest first, before anything new is sent
-    early.forEach((call) => calls[call[0]] && calls[call[0]](...[].slice.call(call, 1)));
+    later(ask, 0); // the oldest first, before anything new is sent
+    early.forEach(([name, ...given]) => calls[name] && calls[name](...given));
     trackOnce();
     listen(window, 'DOMContentLoaded', trackOnce); // declared further down the page
     listen(window, 'load', trackOnce);
@@ -700,9 +843,10 @@
 
   const calls = {
     init: safely(init), send: safely(send), register: safely(register), prepopulate: safely(prepopulate),
+    config: safely(config),
   };
-  const state = () => ({ visitor: visitor.id, kind: visitor.kind, queued: queue.length, sent, dropped });
-  window.ochn = Object.assign({ version: '0.1.0', state }, calls);
+  const state = () => ({ visitor: visitor.id, kind: visitor.kind, queued: queue.length, sent, dropped, failures });
+  window.ochn = Object.assign({ version: '0.2.0', state }, calls);
 
   safely(() => {
     listen(window, 'pagehide', onPageHide);

@@ -9,6 +9,8 @@ window.ochntrack = async () => {
   console.log(status === 'ok' ? message : answer.message.length);
   ochn.send('action', 'visit', { brands: ['Nordlys'], receipts: [{ name: 'A', value: 9.5 }] });
   ochn.send('action', 'of our own');
+  const asked = ochn.config({ spa: true, consent: 'marketing', endpoint: '/t' });
+  console.log(asked.vitals === true, ochn.config().oldCookie?.length);
 };
 
 async function onSubmit(form: HTMLFormElement): Promise<boolean> {
@@ -38,6 +40,10 @@ ochn.prepopulate('ann@shop.example');
 window.ochn.state();
 // @ts-expect-error: there may be no visitor yet
 const visitor: string = ochn.state().visitor;
+// @ts-expect-error: there is no such part
+ochn.config({ heatmap: true });
+// @ts-expect-error: an endpoint is a path or a URL
+ochn.config({ endpoint: true });
 // @ts-expect-error: there is no such call
 ochn.track('visit');
 

@@ -13,24 +13,38 @@ from tests.support.tools import ROOT, node_tool, require
 
 STATIC = ROOT / "static"
 BARS = (14_500, 6_000, 5_400)  # raw, gzip -9, brotli 11
+BUILDS = ("omnichannel", "omnichannel-extras")
 
 
 def test_built_again_it_is_the_same(tmp_path: Path) -> None:
     node_tool("terser")
     subprocess.run([ROOT / "scripts/shim", tmp_path], check=True, timeout=120)
-    for name in ("omnichannel.min.js", "omnichannel.min.js.map"):
+    for name in (f"{build}.min.js{end}" for build in BUILDS for end in ("", ".map")):
         assert (tmp_path / name).read_bytes() == (STATIC / name).read_bytes(), f"{name} is old: run `make shim`"
 
 
-def test_its_size_is_what_its_page_says() -> None:
-    built = (STATIC / "omnichannel.min.js").read_bytes()
+@pytest.mark.parametrize(("build", "row"), list(zip(BUILDS, ("ours", "its extras"), strict=True)))
+def test_its_size_is_what_its_page_says(build: str, row: str) -> None:
+    built = (STATIC / f"{build}.min.js").read_bytes()
     sizes = len(built), len(gzip.compress(built, 9, mtime=0)), len(brotli.compress(built, quality=11))
     assert all(size <= bar for size, bar in zip(sizes, BARS, strict=True)), sizes
     page = (ROOT / "docs/omnichannel.md").read_text()
-    row = re.search(r"^\| \*\*ours\*\* \|([^|]+)\|([^|]+)\|([^|]+)\|", page, re.MULTILINE)
-    assert row
-    told = [int(cell.replace(",", "")) for cell in row.groups()]
+    found = re.search(rf"^\| \*\*{row}\*\* \|([^|]+)\|([^|]+)\|([^|]+)\|", page, re.MULTILINE)
+    assert found
+    told = [int(cell.replace(",", "")) for cell in found.groups()]
     assert told == [pytest.approx(size, rel=0.01) for size in sizes], f"docs/omnichannel.md: it has {sizes}"
+
+
+def test_its_page_names_all_that_may_be_asked_for() -> None:
+    types, page = (STATIC / "omnichannel.d.ts").read_text(), (ROOT / "docs/omnichannel.md").read_text()
+    wanted = types.partition("interface Options {")[2].partition("\n  }")[0]
+    table = page.partition("## What a page may ask for")[2].partition("\n## ")[0]
+    names = re.findall(r"^    (\w+)\?:", wanted, re.MULTILINE)
+    assert names == re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    script, extras = [(STATIC / f"{build}.js").read_text() for build in BUILDS]
+    parts = set(extras.partition("const PARTS = { ")[2].partition(" }")[0].split(", "))
+    assert set(script.partition("EXTRAS = /^(")[2].partition(")")[0].split("|")) == parts
+    assert set(re.findall(r"options\.(\w+)", script)) | parts == set(names)
 
 
 def test_the_stub_of_its_page_is_the_one_that_is_tested() -> None:

@@ -4,10 +4,11 @@ It keeps every request before it answers, so what a test finds missing was never
 badly, late or not at all.
 """
 
+import itertools
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,10 +19,12 @@ from collector.shim import hashed_path
 
 STATIC = Path(__file__).parents[2] / "static"
 ALIAS = "/assets/shop.js"
+BATCH = "/jsapi/batch"
 BUILT = (STATIC / "omnichannel.min.js").read_bytes()
 SCRIPTS = {
     **dict.fromkeys(("/jsapi/omnichannel.js", hashed_path(BUILT), ALIAS), "omnichannel.min.js"),
     "/jsapi/omnichannel.src.js": "omnichannel.js",
+    "/jsapi/omnichannel-extras.js": "omnichannel-extras.min.js",
 }
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -39,17 +42,24 @@ class Fault:
 
 @dataclass(frozen=True)
 class Call:
+    """Of a batch each event is one, of the path it would have had by itself."""
+
     method: str
     path: str
     headers: dict[str, str]
     fields: dict[str, str]
     status: int  # 0 when the connection was dropped
+    request: int  # which one: the calls of a batch came in the same
+
+
+Calls = Sequence[tuple[str, dict[str, str]]]  # path, fields
 
 
 class CountingServer:
     def __init__(self) -> None:
         self.pages: dict[str, str] = {}
         self.calls: list[Call] = []
+        self._requests = itertools.count()
         self._faults: list[Fault] = []
         self._changed = threading.Condition()
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -101,18 +111,24 @@ class CountingServer:
         self.wait(lambda: len(self.taken(path)) >= count, seconds)
         return self.taken(path)
 
-    def note(self, call: Call) -> None:
+    def posts(self) -> int:
+        """How many requests of the script came, whatever became of them."""
         with self._changed:
-            self.calls.append(call)
+            return len({call.request for call in self.calls if call.method == "POST"})
+
+    def note(self, method: str, headers: dict[str, str], status: int, calls: Calls) -> None:
+        request = next(self._requests)
+        with self._changed:
+            self.calls += [Call(method, path, headers, fields, status, request) for path, fields in calls]
             self._changed.notify_all()
 
-    def fault_for(self, path: str) -> Fault:
+    def fault_for(self, paths: Sequence[str]) -> Fault:
         with self._changed:
             for fault in self._faults:
-                if f"/jsapi/{fault.path}" == path:
+                if f"/jsapi/{fault.path}" in paths:
                     self._faults.remove(fault)
                     return fault
-        return Fault(path)
+        return Fault("")
 
 
 class _Server(ThreadingHTTPServer):
@@ -131,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        self.server.owner.note(Call("GET", path, dict(self.headers), {}, 200))
+        self.server.owner.note("GET", dict(self.headers), 200, [(path, {})])
         if (page := self.server.owner.pages.get(path)) is not None:
             return self._answer(200, "text/html", page.encode())
         name = {**SCRIPTS, "/demo/": "demo/index.html"}.get(path, path.lstrip("/"))
@@ -141,19 +157,21 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(200, TYPES[file.suffix], file.read_bytes())
 
     def do_OPTIONS(self) -> None:
-        self.server.owner.note(Call("OPTIONS", self.path, dict(self.headers), {}, 204))
+        self.server.owner.note("OPTIONS", dict(self.headers), 204, [(self.path, {})])
         self._answer(204, "text/plain", b"")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
-        fault = self.server.owner.fault_for(self.path)
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        calls = _calls(self.path, body)
+        fault = self.server.owner.fault_for([path for path, _ in calls])
         time.sleep(fault.delay)
-        self.server.owner.note(Call("POST", self.path, dict(self.headers), fields, 0 if fault.drop else fault.status))
+        self.server.owner.note("POST", dict(self.headers), 0 if fault.drop else fault.status, calls)
         if fault.drop:
             self.close_connection = True
         elif fault.status == 200:
-            self._answer(200, "application/json", json.dumps(_reply(self.path, fields)).encode())
+            replies = [_reply(path, fields) for path, fields in calls]
+            answer = replies[0] if self.path != BATCH else {"status": "ok", "results": replies}
+            self._answer(200, "application/json", json.dumps(answer).encode())
         else:
             refusal = {"status": "error", "success": False, "message": f"told to answer {fault.status}"}
             self._answer(fault.status, "application/json", json.dumps(refusal).encode(), fault.headers)
@@ -170,10 +188,26 @@ class _Handler(BaseHTTPRequestHandler):
         """The tests read `calls`."""
 
 
+def _calls(path: str, body: str) -> Calls:
+    """Of a batch as the collector reads it: what names no visitor is of the one whom the init before it is answered."""
+    if path != BATCH:
+        return [(path, dict(parse_qsl(body, keep_blank_values=True)))]
+    batch, visitor, calls = json.loads(body), "", []
+    for event in batch["events"]:
+        fields = {"appkey": batch["appkey"], **dict(parse_qsl(event["form"], keep_blank_values=True))}
+        if event["call"] == "init":
+            reply = _reply("/jsapi/init", fields)
+            visitor = str(reply.get("uid", reply.get("pid")))
+        elif visitor:
+            fields.setdefault("uid", visitor)
+        calls.append((f"/jsapi/{event['call']}", fields))
+    return calls
+
+
 def _reply(path: str, fields: dict[str, str]) -> dict[str, object]:
     """As contracts.md says, section 1: an e-mail is answered by a uid, an earlier pid comes back."""
     if path == "/jsapi/init":
         if "email" in fields:
             return {"status": "ok", "success": True, "uid": "c" * 64}
         return {"status": "ok", "success": True, "pid": fields.get("pid", "a" * 64)}
-    return {"status": "ok", "message": "stored"} if path == "/jsapi/register" else {}
+    return {"status": "ok", "message": "stored"} if path == "/jsapi/register" else {"status": "accepted"}

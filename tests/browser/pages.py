@@ -10,7 +10,7 @@ from tests.browser.counting_server import CountingServer
 PATIENCE = 30.0  # seconds
 OpenTab = Callable[..., Page]
 TRACK_VISIT = "function ochntrack() { ochn.init(); ochn.send('action', 'visit'); }"
-STUB = "window.ochn = {q: []}; ['init', 'send'].forEach(m => { ochn[m] = (...a) => { ochn.q.push([m, ...a]); }; });"
+STUB = "window.ochn = {q: []}; ['init', 'send', 'config'].forEach(m => { ochn[m] = (...a) => { ochn.q.push([m, ...a]); }; });"
 
 
 def loader(collector: CountingServer) -> str:
@@ -28,6 +28,13 @@ def loader(collector: CountingServer) -> str:
 def tracked_page(collector: CountingServer, *, key: str = "var ochnkey = 'demo';", track: str = TRACK_VISIT) -> str:
     return f"""<!doctype html><html><head><title>A page</title><link rel="icon" href="data:,">
     <script>{key} {track}</script></head><body><a id="link" href="/next">next</a>{loader(collector)}</body></html>"""
+
+
+def asking_page(collector: CountingServer, attributes: str, body: str = "", track: str = TRACK_VISIT) -> str:
+    """A page whose script tag asks for more than today's pages do: `data-links data-spa`."""
+    return f"""<!doctype html><html><head><title>A page</title><link rel="icon" href="data:,">
+    <script>var ochnkey = 'demo'; {track}</script>
+    <script async {attributes} src="{collector.origin}/jsapi/omnichannel.js"></script></head><body>{body}</body></html>"""
 
 
 def send(page: Page, *descriptions: object) -> None:

@@ -14,7 +14,7 @@ from collector.asgi_door import write_reply
 from collector.body import Incoming
 from collector.health import Health
 from collector.settings import CollectorSettings
-from collector.shim import Script, find_script, find_scripts, hashed_path, integrity, preferred_encoding
+from collector.shim import EXTRAS, Script, find_script, find_scripts, hashed_path, integrity, preferred_encoding
 from eventlog.log import LogState
 from tests.collector.wire import Answer, ask, request, served
 
@@ -115,23 +115,27 @@ async def test_each_path_of_the_script(tmp_path: Path) -> None:
     assert find_scripts(tmp_path, 600) == {}
     (tmp_path / "earlier").mkdir()
     files = {"omnichannel.js": b"readable", "omnichannel.min.js": SOURCE, "omnichannel.min.js.map": b"{}"}
-    for name, content in {**files, "earlier/0.1.js": b"old"}.items():
+    extras = {"omnichannel-extras.min.js": b"more", "earlier/omnichannel-extras.1.js": b"old more"}
+    for name, content in {**files, **extras, "earlier/0.1.js": b"old"}.items():
         (tmp_path / name).write_bytes(content)
     scripts = find_scripts(tmp_path, 600, ["/assets/shop.js"])
     async with served(build_app(door, Health(lambda: LogState("ok"), lambda: False), scripts, None)) as port:
         answers = {path: await fetch(port, "br", path=path) for path in scripts}
         gone = await fetch(port, "", path=hashed_path(b"another"))
-    forever = {hashed_path(SOURCE): SOURCE, hashed_path(b"old"): b"old"}
+    of_extras = {hashed_path(text, EXTRAS): text for text in (b"more", b"old more")}
+    forever = {hashed_path(SOURCE): SOURCE, hashed_path(b"old"): b"old", **of_extras}
     assert {path: brotli.decompress(answer.body) for path, answer in answers.items()} == {
         **dict.fromkeys(["/jsapi/omnichannel.js", "/jsapi/omnichannelLead.js", "/assets/shop.js"], SOURCE),
         "/jsapi/omnichannel.src.js": b"readable",
         "/jsapi/omnichannel.min.js.map": b"{}",
+        "/jsapi/omnichannel-extras.js": b"more",
         **forever,
     }
     caching = {path: answer.headers["cache-control"] for path, answer in answers.items()}
     assert {path for path, life in caching.items() if life == "public, max-age=31536000, immutable"} == set(forever)
     assert {life for path, life in caching.items() if path not in forever} == {"public, max-age=600"}
     assert answers["/jsapi/omnichannel.min.js.map"].headers["content-type"] == "application/json"
+    assert answers["/jsapi/omnichannel.js"].headers["sourcemap"] == "/jsapi/omnichannel.min.js.map"
     assert gone.status == 404
 
 
