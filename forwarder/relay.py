@@ -102,22 +102,21 @@ class Relay:
 
     async def _take_batch(self, batch: Batch) -> None:
         ours = [record for record in batch.records if _is_ours(record, self.destination)]
-        works = [work for record in ours if (work := await self._read(record)) is not None]
+        now = self.clock.monotonic()
+        works = []
+        for record in ours:
+            try:
+                event = Event.from_record(record)
+            except UnreadableEvent as error:
+                await self.dead_letters.put_unreadable(record, str(error))
+            else:
+                position = record.position
+                works.append(Work(event, position.partition, position.offset, len(record.value or b""), now))
         self.ledger.take(batch.partition, batch.records, works, batch.next_offset)
-        self.engine.accept(works)
-
-    async def _read(self, record: StoredRecord) -> Work | None:
-        """None: no event, and told so in a dead letter."""
-        try:
-            event = Event.from_record(record)
-        except UnreadableEvent as error:
-            await self.dead_letters.put_unreadable(record, str(error))
-            return None
         if copies := self.duplicates.among(batch.partition, works, batch.next_offset):
             await self.engine.settlement.settle_all((work, filtered(Filter.DUPLICATE)) for work in copies)
             works = [work for work in works if work not in copies]
-        position = record.position
-        return Work(event, position.partition, position.offset, len(record.value or b""), self.clock.monotonic())
+        self.engine.accept(works)
 
     async def _commit_if_due(self, reader: LogReader, *, idle: bool) -> None:
         waited = self.clock.monotonic() - self._committed_at >= COMMIT_SECONDS
@@ -136,5 +135,5 @@ class Relay:
 
 def _is_ours(record: StoredRecord, destination: str) -> bool:
     """A replayed event is for the destination that its header names."""
-    meant = [value for name, value in record.headers if name == DESTINATION_HEADER]
-    return not meant or meant[-1] == destination.encode()
+    meant = dict(record.headers).get(DESTINATION_HEADER)
+    return meant is None or meant == destination.encode()
