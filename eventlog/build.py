@@ -32,15 +32,26 @@ def build_log(  # noqa: PLR0917 - a build function receives its parts
 
     ours = Topics(settings.topic_prefix)
     kafka = KafkaLog(settings.kafka, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
-    here, kept = data_dir / "spool", (ours.spool, ours.oversize)
-    spool = EmbeddedLog(settings.embedded, here, kept, clock=clock, metrics=metrics, logger=logger)
     return SpooledLog(
         kafka,
-        spool,
+        build_spool(settings, data_dir, clock, metrics, logger),
         slow_seconds=settings.kafka.spool_after,
         topics=ours,
         crowded=crowded,
-        shown=SpoolState(here, clock),
+        shown=SpoolState(spool_dir(data_dir), clock),
         metrics=metrics,
         logger=logger,
     )
+
+
+def build_spool(
+    settings: LogSettings, data_dir: Path, clock: Clock, metrics: LogMetrics, logger: Logger
+) -> EmbeddedLog:
+    """What waits for Kafka, as a log of its own."""
+    ours = Topics(settings.topic_prefix)
+    kept, here = (ours.spool, ours.oversize), spool_dir(data_dir)
+    return EmbeddedLog(settings.embedded, here, kept, clock=clock, metrics=metrics, logger=logger)
+
+
+def spool_dir(data_dir: Path) -> Path:
+    return data_dir / "spool"

@@ -39,7 +39,7 @@ class SpoolState:
             "since": self._since,
             "waiting": left,
             "drained": done,
-            "drain_rate": round((done - self._shown_done) / seconds) if seconds > 0 else 0,
+            "drain_rate": 0 if breaker.state == "closed" else round((done - self._shown_done) / max(seconds, 0.001)),
         }
         self._shown_at, self._shown_done = self._clock.monotonic(), done
         with suppress(OSError):  # a full disk: the log and the metrics tell it too

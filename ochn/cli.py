@@ -14,6 +14,7 @@ from ochn.explain import explain
 from ochn.keys import list_keys, snippet
 from ochn.panel_checklist import panel_checklist
 from ochn.serve import Flags
+from ochn.spool import spool_status
 from ochn.status import status
 from ochn.trace import trace
 
@@ -40,9 +41,13 @@ dead_app = typer.Typer(
     epilog="Example: ochn dead-letters list",
     no_args_is_help=True,
 )
+spool_app = typer.Typer(
+    help="What waits for Kafka on this machine's disk.", epilog="Example: ochn spool status", no_args_is_help=True
+)
 app.add_typer(keys_app, name="keys")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(dead_app, name="dead-letters")
+app.add_typer(spool_app, name="spool")
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="The configuration file. Default: $OCHN_CONFIG, else ./ochn.toml.")
@@ -123,6 +128,7 @@ app.command(name="panel-checklist", epilog="Example: ochn panel-checklist netcor
 app.command(epilog="Example: ochn explain \"curl -d 'appkey=demo&uid=p1&…' http://localhost:8080/jsapi/send\"")(explain)
 keys_app.command("list", epilog="Example: ochn keys list --config ochn.toml")(list_keys)
 keys_app.command("snippet", epilog="Example: ochn keys snippet demo --url https://track.example")(snippet)
+spool_app.command("status", epilog="Example: ochn spool status --json --data-dir ./data")(spool_status)
 quarantine_app.command("list", epilog="Example: ochn quarantine list --json --data-dir ./data")(records.quarantine_list)
 quarantine_app.command("show", epilog="Example: ochn quarantine show 0190…")(records.quarantine_show)
 quarantine_app.command("replay", epilog="Example: ochn quarantine replay 0190…")(records.quarantine_replay)
