@@ -9,7 +9,7 @@ import hashlib
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,34 +124,62 @@ class Load:
                 return
 
 
-Arrived = Iterable[tuple[str, str]]
+Arrived = Iterator[tuple[str, str]]
+Calls = Iterable[Mapping[str, Any]]
 
 
-def footprints_arrived(calls: list[dict[str, Any]]) -> Arrived:
+def footprints_arrived(calls: Calls) -> Arrived:
     for call in calls:
-        if call["path"].endswith("/jsapi/send") and call["status"] == 200:
-            data = call["body"]["aditionalData"]
-            yield data["brands"][0], data["tenants"][0]
+        if call["path"].endswith("/send") and call["status"] == 200:
+            yield from _of_visit(call["body"].get("aditionalData"))
 
 
-def netcore_arrived(calls: list[dict[str, Any]]) -> Arrived:
+def netcore_arrived(calls: Calls) -> Arrived:
     for call in calls:
         for activity in call["body"] if call["status"] == 200 else ():
-            if activity["activity_name"] == "Visit":
-                yield activity["activity_params"]["brands"][0], activity["activity_params"]["tenants"][0]
+            yield from _of_visit(activity["activity_params"])
 
 
-ARRIVED: dict[str, Callable[[list[dict[str, Any]]], Arrived]] = {
+def ray_arrived(calls: Calls) -> Arrived:
+    for call in calls:
+        for interaction in call["body"] if call["events"] else ():
+            yield from _of_visit(interaction["customProps"])
+
+
+def expertsender_arrived(calls: Calls) -> Arrived:
+    for call in calls:
+        if call["status"] == 201:
+            yield from _of_visit({field["name"]: [field["value"]] for field in call["body"]["dataFields"]})
+
+
+def engagelab_arrived(calls: Calls) -> Arrived:
+    for call in calls:
+        for event in call["body"]["data"] if call["events"] else ():
+            yield from _of_visit(event["properties"])
+
+
+def _of_visit(told: Mapping[str, Any] | None) -> Arrived:
+    """A visit's id and payload; other events carry neither."""
+    if told and "brands" in told and "tenants" in told:
+        yield told["brands"][0], told["tenants"][0]
+
+
+# RAY and ExpertSender relay what is mapped: there a visit must be, and its fields `brands` and `tenants` by those names.
+ARRIVED: dict[str, Callable[[Calls], Arrived]] = {
     "footprints": footprints_arrived,
     "netcore": netcore_arrived,
+    "ray": ray_arrived,
+    "expertsender": expertsender_arrived,
+    "engagelab": engagelab_arrived,
 }
+OF_DEV = ("footprints", "netcore")  # what `ochn dev` delivers to
 
 
-def reconcile(product: Product, oracle: Oracle, deadline: float) -> list[Verdict]:
+def reconcile(product: Product, oracle: Oracle, deadline: float, destinations: Sequence[str] = OF_DEV) -> list[Verdict]:
     """Waits, at most `deadline` seconds, until nothing acknowledged is missing anywhere."""
     until = time.monotonic() + deadline
     while True:
-        verdicts = [_verdict(product, oracle, destination) for destination in ARRIVED]
+        verdicts = [_verdict(product, oracle, destination) for destination in destinations]
         if not any(verdict.lost for verdict in verdicts) or time.monotonic() > until:
             return verdicts
         time.sleep(1.0)
