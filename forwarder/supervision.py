@@ -2,9 +2,11 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from eventlog.log import EventLog
+from eventlog.watched import WatchedReader
 from forwarder.build import Surroundings, Target, build_delivery
 from forwarder.renewal import take_up
 from forwarder.status import Status
@@ -37,7 +39,14 @@ async def _deliver(target: Target, status: Status, log: EventLog, around: Surrou
     renewing = asyncio.create_task(take_up(target.renewal, delivery.relay.engine))
     try:
         group, topic = around.topics.group(target.destination.name), around.topics.events.name
-        reader = await log.open_reader(group, topic, target.options.log_start())
+        reader = WatchedReader(
+            topic,
+            partial(log.open_reader, group, topic, target.options.log_start()),
+            around.scanner,
+            clock=around.clock,
+            logger=around.log.bind(destination=target.destination.name),
+            replaced=around.metrics.readers_replaced.labels(target.destination.name).inc,
+        )
         status.problem = ""
         await delivery.relay.run(reader, ending, around.settings.drain_seconds)
     finally:

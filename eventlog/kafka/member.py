@@ -15,7 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, Of
 
 from base.clock import Clock
 from base.logs import Logger
-from eventlog.errors import Fenced, LogUnavailable
+from eventlog.errors import Fenced
 from eventlog.kafka.beginnings import Starts
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_consumer
@@ -34,9 +34,8 @@ LOOK_SECONDS = 0.25  # a wait for records looks up this often
 
 @dataclass(slots=True)
 class Held:
-    """`fetched` is the next offset to fetch, `handed` the next to hand out, `committed` the next after a restart."""
+    """`handed` is the next offset to hand out, `committed` the next after a restart."""
 
-    fetched: int
     handed: int
     committed: int
 
@@ -55,7 +54,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         news: deque[Item],
         changed: asyncio.Event,
     ) -> None:
-        self._subscription, self._clock = subscription, clock
+        self._subscription = subscription
         self._logger, self._news, self._changed = logger, news, changed
         self._held: dict[int, Held] = {}
         self._fetched: deque[tuple[int, list[ConsumerRecord]]] = deque()
@@ -63,7 +62,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settled = asyncio.Event()
         self.broken = asyncio.Event()
         self.joined = False
-        self.idle_since: float | None = None  # monotonic: since when it was asked for records and had none
         self._consumer = AIOKafkaConsumer(
             **connection.client(REQUEST_SECONDS),
             group_id=subscription.group,
@@ -125,7 +123,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         for one, at in await self._places.find(partitions):
             self._consumer.seek(one, at.position)
             self._consumer.resume(one)
-            self._held[one.partition] = Held(at.position, at.position, at.position)
+            self._held[one.partition] = Held(at.position, at.position)
             start = at.position if at.committed is None else at.committed
             self._news.append(Assigned(one.topic, one.partition, at.committed, start))
             if at.gap:
@@ -175,19 +173,14 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         except KafkaError as error:
             self.break_off(error)
         else:
-            self._keep(fetched, max_records)
+            self._keep(fetched)
             if not max_records:  # a paused member is only known to live because it asked
                 await _happens(self._changed, wait)
 
-    def _keep(self, fetched: dict[TopicPartition, list[ConsumerRecord]], max_records: int) -> None:
+    def _keep(self, fetched: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         for one, records in fetched.items():
             if records and one.partition in self._held:
                 self._fetched.append((one.partition, records))
-                self._held[one.partition].fetched = records[-1].offset + 1
-        if fetched or not max_records:
-            self.idle_since = None
-        elif self.idle_since is None:
-            self.idle_since = self._clock.monotonic()
 
     async def _out_of_range(self, error: OffsetOutOfRangeError) -> None:
         """The log's start has passed us, or the topic was made anew and ends before us."""
@@ -201,7 +194,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                         self._news.append(Gap(one.topic, one.partition, offset, earliest, "expired"))
                     else:
                         self._logger.error("kafka_log_ends_before_us", topic=one.topic, at=offset, from_now=earliest)
-                    self._held[one.partition].fetched = earliest
                     self._consumer.seek(one, earliest)
         except (KafkaError, TimeoutError) as trouble:
             self.break_off(trouble)
@@ -231,18 +223,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         if not isinstance(error, CommitFailedError | IllegalStateError):
             self.break_off(error)
         raise Fenced(f"the group refuses the commit: {error}") from error
-
-    async def check(self) -> None:
-        """LogUnavailable when there are records that it does not fetch."""
-        partitions = [TopicPartition(self._subscription.topic, partition) for partition in self._held]
-        try:
-            async with asyncio.timeout(ASSIGN_SECONDS):
-                ends = await self._consumer.end_offsets(partitions)
-        except (KafkaError, TimeoutError) as error:
-            raise LogUnavailable(f"the brokers do not tell where {self._subscription.topic} ends") from error
-        for one, end in ends.items():
-            if one.partition in self._held and self._held[one.partition].fetched < end:
-                raise LogUnavailable(f"{one.topic}/{one.partition} has records that do not come")
 
 
 async def _happens(event: asyncio.Event, seconds: float) -> bool:

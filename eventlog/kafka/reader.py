@@ -6,7 +6,7 @@ from collections import deque
 
 from base.clock import Clock
 from base.logs import Logger
-from eventlog.errors import Fenced
+from eventlog.errors import Fenced, LogUnavailable
 from eventlog.kafka.beginnings import Starts
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.member import Member
@@ -17,7 +17,7 @@ from eventlog.topics import Topic
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 WATCH_SECONDS = 5.0
-STUCK_SECONDS = 30.0  # asked for records and given none for so long, a member is looked at
+AWAY_SECONDS = 60.0  # without a place in its group; who gets no records is looked after from outside (watched.py)
 
 
 class KafkaReader:
@@ -112,14 +112,15 @@ class KafkaReader:
         await member.join()
 
     async def _watch(self, member: Member) -> None:
-        """Until it breaks; LogUnavailable when it is stuck."""
+        """Until it breaks; LogUnavailable when no rebalance ends."""
+        seen = self._clock.monotonic()
         while True:
             try:
                 async with asyncio.timeout(WATCH_SECONDS):
                     await member.broken.wait()
                     return
             except TimeoutError:
-                since = member.idle_since
-                if since is not None and self._clock.monotonic() - since > STUCK_SECONDS:
-                    await member.check()
-                    member.idle_since = None
+                now = self._clock.monotonic()
+                seen = now if member.joined else seen
+                if now - seen > AWAY_SECONDS:
+                    raise LogUnavailable(f"{self._subscription.group} gives it no place") from None

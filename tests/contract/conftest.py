@@ -1,4 +1,4 @@
-"""One suite, three logs. A test asks for `log` and gets each in turn."""
+"""One suite, three logs, and one whose readers are looked after. A test asks for `log` and gets each in turn."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +16,7 @@ from eventlog.memory import MemoryLog
 from eventlog.settings import EmbeddedSettings, KafkaSettings
 from eventlog.topics import Topic
 from tests.support.kafka import Kafka
+from tests.support.watched import WatchedLog
 
 
 @pytest.fixture
@@ -25,11 +26,13 @@ def topics() -> tuple[Topic, Topic]:
     return Topic(name), Topic(f"{name}.other")
 
 
-@pytest.fixture(params=["memory", "embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["memory", "watched", "embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 def log(request: pytest.FixtureRequest, tmp_path: Path, topics: tuple[Topic, Topic]) -> EventLog:
     metrics, logger = log_metrics(CollectorRegistry()), quiet_logger()
     if request.param == "memory":
         return MemoryLog()
+    if request.param == "watched":
+        return WatchedLog(MemoryLog())
     if request.param == "embedded":
         settings = EmbeddedSettings()
         return EmbeddedLog(settings, tmp_path, topics, clock=SystemClock(), metrics=metrics, logger=logger)
