@@ -4,11 +4,13 @@ import asyncio
 import ctypes
 import logging
 import os
+import resource
 import signal
 import sys
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+_OWN_DESCRIPTORS: Final = 100  # the log's files, brokers, metrics, pipes
 
 
 def die_with_parent() -> None:
@@ -24,6 +26,19 @@ def die_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def take_all_descriptors() -> None:
+    """As many as the system lets this process have: the usual limit is 1,024, and each connection takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections() -> int:
+    """What the limit on descriptors leaves for them, besides the files that the process itself must be able to open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = sys.maxsize if soft == resource.RLIM_INFINITY else soft
+    return max(limit - _OWN_DESCRIPTORS, limit // 2)
 
 
 def is_running(pid: int) -> bool:

@@ -8,6 +8,7 @@ import uvloop
 
 from base.errors import UserError
 from base.lock import lock_data_dir
+from base.process import take_all_descriptors
 from base.ready import tell_ready
 from base.serving import listen
 from base.settings import load
@@ -17,6 +18,7 @@ from collector.settings import CollectorRoot
 
 def main() -> int:
     """The exit code: 0 after a drained end."""
+    take_all_descriptors()
     try:
         settings = load(CollectorRoot, os.environ)
         with (

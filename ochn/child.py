@@ -11,7 +11,7 @@ from typing import Any
 import uvloop
 
 from base.errors import UserError
-from base.process import die_with_parent
+from base.process import die_with_parent, take_all_descriptors
 from base.ready import tell_ready
 from base.settings import load
 from ochn.config import Settings
@@ -19,6 +19,7 @@ from ochn.config import Settings
 
 def main(arguments: list[str]) -> int:
     die_with_parent()
+    take_all_descriptors()
     try:
         settings = load(Settings, os.environ)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

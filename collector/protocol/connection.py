@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
+from base.process import most_connections
 from base.reasons import Refusal
 from base.serving import HttpProtocol
 from collector.arrival import Reply
@@ -21,6 +22,7 @@ from collector.door import Door
 from collector.protocol.cycle import disconnect, make_cycle
 from collector.protocol.deadline import Deadline
 from collector.protocol.reading import Reading, Request
+from collector.protocol.room import with_room
 from collector.protocol.turns import Turn, Turns, render
 
 _LINGER_SECONDS: Final = 2.0
@@ -31,7 +33,7 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 def build_protocol(door: Door, *, fast_lane: bool) -> HttpProtocol:
     """For uvicorn's `http`. `fast_lane` False: all through ASGI, behind the same limits."""
-    return partial(Connection, door, fast_lane=fast_lane)
+    return with_room(partial(Connection, door, fast_lane=fast_lane), door, most_connections())
 
 
 class Connection(asyncio.Protocol):

@@ -1,8 +1,6 @@
-"""`ochn dev` with one protection switched off: `python -m tests.support.sabotaged HOW …`, for the negative controls.
+"""`ochn …` with one protection switched off: `python -m tests.support.sabotaged HOW …`, for the negative controls.
 
-`commit_before_send`: the forwarder commits what it has taken, not what is settled. `answer_before_durable`: the
-collector answers at once, and appends a moment later. `cut_off`: a process that is to go is killed where it stands.
-`outlive_parent`: nobody dies with the supervisor. A fault test that stays green on these tests nothing.
+Each function below is one HOW. A fault test that stays green on these tests nothing.
 """
 
 import asyncio
@@ -14,6 +12,7 @@ from collections.abc import Callable, Sequence
 import ochn.child
 import ochn.cli
 import ochn.tree
+from collector.protocol import connection
 from eventlog.embedded.writer import EmbeddedWriter
 from eventlog.log import Position, Record, Settled
 from forwarder.offsets import Offsets
@@ -24,10 +23,12 @@ LATE = 0.5  # seconds
 
 
 def commit_before_send() -> None:
+    """The forwarder commits what it has taken, not what is settled."""
     Offsets.committable = property(lambda self: self._end)  # type: ignore[assignment, method-assign]
 
 
 def answer_before_durable() -> None:
+    """The collector answers at once, and appends a moment later."""
     append = EmbeddedWriter.append
 
     def lies(self: EmbeddedWriter, records: Sequence[Record], settled: Settled) -> None:
@@ -40,6 +41,7 @@ def answer_before_durable() -> None:
 
 
 def cut_off() -> None:
+    """A process that is to go is killed where it stands."""
     told = Running.signal
 
     def kills(self: Running, number: signal.Signals) -> None:
@@ -49,7 +51,13 @@ def cut_off() -> None:
 
 
 def outlive_parent() -> None:
+    """Nobody dies with the supervisor."""
     ochn.child.die_with_parent = lambda: None  # type: ignore[attr-defined]
+
+
+def every_connection() -> None:
+    """The collector lets in who comes, and keeps nothing for itself."""
+    connection.most_connections = lambda: sys.maxsize  # type: ignore[attr-defined]
 
 
 OCHN = "ochn"  # the supervisor; others are called as children are
@@ -58,6 +66,7 @@ SABOTAGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "commit_before_send": (commit_before_send, ("forwarder",)),
     "answer_before_durable": (answer_before_durable, ("collector",)),
     "cut_off": (cut_off, (OCHN,)),
+    "every_connection": (every_connection, ("collector",)),
     "outlive_parent": (outlive_parent, EVERY),
 }
 
