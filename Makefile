@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs shim bench loadtest soak clean
+.PHONY: help run test check docs shim bench loadtest soak faults clean
 
 VENV := .venv/bin
 RUN := .venv/installed
@@ -31,7 +31,10 @@ bench: $(TEST) ## the figures of collector and forwarder, each beside the bare l
 loadtest: $(TEST) ## two minutes of pages and phones against a collector that runs (URL=http://127.0.0.1:8080)
 	@exec $(VENV)/locust -f loadtests/locustfile.py --headless --users 200 --spawn-rate 50 --run-time 2m --host $(URL) $(ARGS)
 
-soak: $(TEST) ## the fault tests at their full length (hours)
+soak: $(TEST) ## twenty minutes of load and faults on all five destinations, then a reckoning (ARGS='--minutes 2')
+	@exec scripts/soak $(ARGS)
+
+faults: $(TEST) ## the fault tests at their full length (hours)
 	@exec scripts/test -m system --soak --timeout=0 $(ARGS)
 
 clean: ## removes what was made, but no data
