@@ -13,7 +13,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from base.guard import guarded
 from base.serving import Server, listen
 from base.settings import AdminSettings
 from base.tallies import Tallies
@@ -53,12 +55,11 @@ def build_admin(
 
 
 def to_json(status: int, body: Mapping[str, Any]) -> Response:
-    return Response(
-        orjson.dumps(body, default=str), status, {"cache-control": "no-store"}, media_type="application/json"
-    )
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    return Response(orjson.dumps(body, default=str), status, headers, media_type="application/json")
 
 
-async def serve_admin(app: Starlette, listening: socket.socket) -> None:
+async def serve_admin(app: ASGIApp, listening: socket.socket) -> None:
     """Serves until it is cancelled."""
     await Server(app, drain_seconds=1).serve_until(asyncio.Event(), listening)
 
@@ -67,7 +68,7 @@ async def serve_admin(app: Starlette, listening: socket.socket) -> None:
 async def admin_beside(app: Starlette, settings: AdminSettings, default_port: int) -> AsyncIterator[None]:
     """Serves it while the context lasts. StartError when the address is taken."""
     port = default_port if settings.port is None else settings.port
-    serving = asyncio.create_task(serve_admin(app, listen(settings.host, port, "admin.port")))
+    serving = asyncio.create_task(serve_admin(guarded(app, settings), listen(settings.host, port, "admin.port")))
     try:
         yield
     finally:

@@ -5,13 +5,14 @@
 A value that is not text (a list, a table) is written as JSON.
 """
 
+import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from base.errors import SettingsError
 from base.masking import MASK, is_secret_name
@@ -60,6 +61,13 @@ class KeyValues(BaseModel):
     """The key as pages and apps send it; two while one replaces the other."""
 
 
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class LoggingSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is written."""
@@ -74,6 +82,22 @@ class AdminSettings(Section):
     """Address of metrics and health detail. Keep it off the open internet."""
     port: int | None = Field(default=None, ge=0, le=65535)
     """Default: the collector's port + 1000 (a forwarder alone: 9081). 0 takes a free one."""
+    token: SecretStr | None = None
+    """Who asks says `Authorization: Bearer …`, but at /health/live; 16 characters at least. Required unless `host` is
+    loopback."""
+
+    @field_validator("token")
+    @classmethod
+    def _long(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value()) < 16:
+            raise ValueError("expected 16 characters or more, such as `openssl rand -hex 32` prints")
+        return token
+
+    @model_validator(mode="after")
+    def _open(self) -> Self:
+        if self.token is None and not is_loopback(self.host):
+            raise ValueError(f"token is required, because host = {self.host!r} is not loopback")
+        return self
 
 
 R = TypeVar("R", bound=BaseModel)

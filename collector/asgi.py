@@ -1,7 +1,8 @@
 """The collector as one ASGI application: what each path is answered by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,15 +13,39 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from base.admin import to_json
+from base.reasons import Refusal
+from collector.arrival import Reply
+from collector.door import headers_of
 from collector.health import Health
+from collector.replies import refusal_reply
 from collector.shim import Script
 
+# Of the routes here, and of files that the demo does not have.
+_REFUSED: Final = {404: (Refusal.NOT_FOUND, ""), 405: (Refusal.WRONG_METHOD, "This is only to be read: ask with GET.")}
 
-def build_app(door: ASGIApp, health: Health, scripts: Mapping[str, Script], demo_dir: Path | None) -> Starlette:
-    """Health, `scripts` by path and the demo are routes; everything else is the door's, unknown paths included."""
+
+def build_app(
+    door: ASGIApp,
+    health: Health,
+    scripts: Mapping[str, Script],
+    demo_dir: Path | None,
+    refuse: Callable[..., Reply] = refusal_reply,
+) -> Starlette:
+    """Health, `scripts` by path and the demo are routes; everything else is the door's, unknown paths included.
+
+    `refuse(refusal, message=…)` makes the answer to a wrong method of theirs, and counts it where somebody counts.
+    """
+
+    async def refused(_request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException) or error.status_code not in _REFUSED:
+            return await _failed(_request, error)
+        refusal, message = _REFUSED[error.status_code]
+        reply = refuse(refusal, message=message)
+        return Response(reply.body, reply.status, {**dict(headers_of(reply)), **(error.headers or {})})
+
     app = Starlette(
         routes=[*_health_routes(health), *_script_routes(scripts), *_demo_routes(demo_dir)],
-        exception_handlers={HTTPException: _refused, Exception: _failed},
+        exception_handlers={HTTPException: refused, Exception: _failed},
     )
     app.router.redirect_slashes = False
     app.router.default = door
@@ -51,18 +76,6 @@ def _demo_routes(demo_dir: Path | None) -> list[BaseRoute]:
     return [Route("/", to_demo), Route("/demo", to_demo), Mount("/demo", StaticFiles(directory=demo_dir, html=True))]
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    """Wrong methods of the routes above, and files the demo does not have."""
-    if not isinstance(error, HTTPException):
-        return await _failed(_request, error)
-    return _say(error.status_code, error.detail, error.headers)
-
-
 async def _failed(_request: Request, _error: Exception) -> Response:
-    return _say(500, "This is our fault, and logged. The event was not taken: send it again.")
-
-
-def _say(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    response = to_json(status, {"status": "error", "success": False, "message": message})
-    response.headers.update(headers or {})
-    return response
+    message = "This is our fault, and logged. The event was not taken: send it again."
+    return to_json(500, {"status": "error", "success": False, "message": message})

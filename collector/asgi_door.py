@@ -9,6 +9,7 @@ from collector.arrival import Reply
 from collector.body import Incoming
 from collector.door import Door, Head, announces_too_much, headers_of, lift
 from collector.errors import BodyTooLarge, ClientGone
+from collector.limits import REFUSED
 
 
 class AsgiDoor:
@@ -35,14 +36,14 @@ class AsgiDoor:
 
     async def _reply(self, head: Head, incoming: Incoming) -> Reply:
         if announces_too_much(head):
-            return self._door.refuse(Refusal.TOO_LARGE)
+            return self._door.refuse(REFUSED["body_bytes"])
         try:
             async with asyncio.timeout(self._door.limits.body_seconds):
                 body = await incoming.read(head.limit)
         except BodyTooLarge:
-            return self._door.refuse(Refusal.TOO_LARGE)
+            return self._door.refuse(REFUSED["body_bytes"])
         except TimeoutError:
-            return self._door.refuse(Refusal.SLOW_REQUEST)
+            return self._door.refuse(REFUSED["body_seconds"])
         return await self._taken(head, body)
 
     async def _taken(self, head: Head, body: bytes) -> Reply:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from base.reasons import Quarantine, Warned
+from collector.limits import HELD_BACK
 from collector.remarks import Remark
 
 ACTIONS: Final = frozenset({"visit", "sale", "contact", "feedback", "engagement", "profiling"})
@@ -46,7 +47,7 @@ def check(kind: str, data: Data, most_sensors: int) -> Iterator[Remark]:
         yield from each(data)
     sensors = data.get("sensors")
     if isinstance(sensors, list) and len(sensors) > most_sensors:
-        yield Remark(Quarantine.TOO_MANY_SENSORS, "sensors")
+        yield Remark(HELD_BACK["sensors"], "sensors")
 
 
 def _request(data: Data) -> Iterator[Remark]:

@@ -14,6 +14,7 @@ from collector.errors import Refused
 from collector.identity import Identity
 from collector.judge import Envelope, Sent, judge
 from collector.keys import AppKey, Keys
+from collector.limits import REFUSED
 from collector.oversize import Fitted, fit
 from collector.rates import Rates
 from collector.remarks import Remark
@@ -100,7 +101,9 @@ class Decider:
         if not isinstance(entries, list) or not entries:
             raise Refused(Refusal.UNREADABLE_BODY, 'a batch is {"appkey": …, "events": [{"call": …}, …]}')
         if len(entries) > self._limits.batch_events:
-            raise Refused(Refusal.TOO_LARGE, f"a batch holds up to {self._limits.batch_events} events: send several")
+            raise Refused(
+                REFUSED["batch_events"], f"a batch holds up to {self._limits.batch_events} events: send several"
+            )
         return entries
 
 

@@ -18,6 +18,7 @@ from collector.arrival import Arrival, HeaderList, Reply, Respond
 from collector.client import Proxies
 from collector.cors import preflight
 from collector.keys import Keys
+from collector.limits import Arriving
 from collector.routes import TRACKING_METHODS, TrackingRoute, body_limit, find_tracking, is_ad_serving
 from collector.settings import CollectorSettings
 
@@ -85,6 +86,7 @@ class Door:
         self._intake = intake
         self._keys = keys
         self.limits = settings.limits
+        self.arriving = Arriving(settings.limits.arriving_bytes)
         self._proxies = Proxies(settings.trusted_proxies)
         self._clock = clock
         self._ids = ids

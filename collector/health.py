@@ -18,6 +18,10 @@ class Health:
 
     def ready(self) -> tuple[int, dict[str, Any]]:
         """HTTP status and body. A degraded log still makes events durable: no reason to send them elsewhere."""
-        state = self._log()
-        verdict = "draining" if self._draining() else _VERDICTS[state.status]
-        return (503 if verdict in ("draining", "down") else 200), {"status": verdict, "log": asdict(state)}
+        verdict = "draining" if self._draining() else _VERDICTS[self._log().status]
+        return (503 if verdict in ("draining", "down") else 200), {"status": verdict}
+
+    def detail(self) -> tuple[int, dict[str, Any]]:
+        """With why, for the admin address: it names brokers and paths."""
+        status, told = self.ready()
+        return status, {**told, "log": asdict(self._log())}

@@ -19,6 +19,7 @@ from collector.errors import Refused
 from collector.identity import build_identity
 from collector.keeping import Keeper
 from collector.keys import AppKey, Keys
+from collector.limits import REFUSED
 from collector.oversize import Fitted, truncate
 from collector.rates import Rates
 from collector.replies import Answers, refusal_reply
@@ -81,7 +82,7 @@ class Intake:
     def take(self, arrival: Arrival, respond: Respond) -> None:
         """On the loop; `respond` is called exactly once, now or when all the request's events are settled."""
         if not self._admission.enter(len(arrival.body)):
-            respond(self.refuse(Refusal.OVERLOADED, arrival))
+            respond(self.refuse(REFUSED["in_flight_bytes"], arrival))
             return
         try:
             decision = self._decider.decide(arrival)

@@ -25,7 +25,7 @@ from collector.asgi import build_app
 from collector.asgi_door import AsgiDoor
 from collector.door import Door
 from collector.health import Health
-from collector.intake import build_intake
+from collector.intake import Intake, build_intake
 from collector.protocol import build_protocol
 from collector.reload import KeyReload
 from collector.settings import CollectorRoot
@@ -47,7 +47,7 @@ class Collector:
     registry: CollectorRegistry
 
     def admin(self, environ: Mapping[str, str]) -> Starlette:
-        return build_admin(summed(self.registry, environ), lambda: self.health.ready()[1], self.health.ready)
+        return build_admin(summed(self.registry, environ), lambda: self.health.detail()[1], self.health.detail)
 
 
 @asynccontextmanager
@@ -86,18 +86,18 @@ async def open_collector(
         door = Door(intake, keys=keys.current, settings=settings.collector, clock=clock, ids=ids, metrics=metrics)
         health = Health(writer.state, draining)
         protocol = build_protocol(door, fast_lane=settings.collector.fast_lane)
-        yield Collector(_app(settings, door, health, logger), protocol, health, logger, registry)
+        yield Collector(_app(settings, door, intake, health, logger), protocol, health, logger, registry)
     finally:
         watching.cancel()
         await writer.close(CLOSE_SECONDS)
 
 
-def _app(settings: CollectorRoot, door: Door, health: Health, logger: Logger) -> Starlette:
+def _app(settings: CollectorRoot, door: Door, intake: Intake, health: Health, logger: Logger) -> Starlette:
     static_dir = settings.collector.static_dir or DEFAULT_STATIC_DIR
     scripts = find_scripts(static_dir, settings.collector.script_max_age, settings.collector.script_aliases)
     if not scripts:
         logger.warning("script.missing", folder=str(static_dir), detail="set collector.static_dir to serve it")
-    return build_app(AsgiDoor(door), health, scripts, _demo_dir(settings, static_dir))
+    return build_app(AsgiDoor(door), health, scripts, _demo_dir(settings, static_dir), intake.refuse)
 
 
 def _demo_dir(settings: CollectorRoot, static_dir: Path) -> Path | None:

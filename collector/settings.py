@@ -4,13 +4,14 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
 from eventlog.settings import LogSettings
 
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _TAKEN: Final = frozenset({"jsapi", "mobileapi", "health", "demo"})  # first parts of the paths of everything else
 
 
@@ -33,7 +34,7 @@ class LimitSettings(Section):
     """Names and values of a request's headers together; 431 beyond."""
     header_fields: int = Field(default=64, gt=0)
     """Headers of a request; 431 beyond."""
-    header_seconds: float = Field(default=10.0, gt=0)
+    header_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     """Time for a request's headers to arrive, from its first byte; then 408 and close."""
     body_bytes: int = Field(default=512 * 1024, gt=0)
     """Largest body of a tracking call; 413 beyond."""
@@ -45,8 +46,10 @@ class LimitSettings(Section):
     """Largest body once gunzipped; four times this for a batch or a lead."""
     gunzip_ratio: int = Field(default=100, gt=1)
     """Largest gunzipped size over the size that came."""
-    body_seconds: float = Field(default=30.0, gt=0)
+    body_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     """Time for a body to arrive."""
+    arriving_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    """Bytes of a worker that have come of requests that are not whole; 503 and Retry-After for the next such."""
     form_pairs: int = Field(default=1000, gt=0)
     """Pairs of a form."""
     form_key_bytes: int = Field(default=256, gt=0)
@@ -119,14 +122,10 @@ class KeySettings(KeyValues):
     @field_validator("origins")
     @classmethod
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers write them, for they are compared as texts (RFC 6454, 6.2)."""
         for origin in origins:
-            parts = urlsplit(origin)
-            if (
-                parts.scheme not in ("http", "https")
-                or not parts.netloc
-                or origin != f"{parts.scheme}://{parts.netloc}"
-            ):
-                raise ValueError(f"expected scheme://host[:port] without a path; {origin!r} is not")
+            if not _ORIGIN.fullmatch(origin) or origin.endswith(_DEFAULT_PORTS[origin.partition(":")[0]]):
+                raise ValueError(f"expected scheme://host[:port], lower case, without a path; {origin!r} is not")
         return origins
 
 
@@ -162,7 +161,7 @@ class CollectorSettings(Section):
     """Processes that share the port."""
     fast_lane: bool = True
     """Tracking calls go straight to the intake; `false` sends all through ASGI, behind the same limits."""
-    drain_seconds: float = Field(default=8.0, gt=0)
+    drain_seconds: float = Field(default=8.0, gt=0, allow_inf_nan=False)
     """After SIGTERM, requests that have come are still answered for so long."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose X-Forwarded-For is believed."""

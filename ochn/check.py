@@ -1,5 +1,6 @@
 """`ochn check-config`: every fault at once, or what would run, with secrets masked."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 from rich.console import Console
 
 from base.errors import SettingsError
+from base.settings import is_loopback
 from ochn.config import Settings, flat, load_settings, masked, plain
 from ochn.output import json_lines, table
 
@@ -54,10 +56,12 @@ def remarks(settings: Settings) -> list[str]:
             f"destinations.{name}.upstream_appkeys.{key}: there is no [keys.{key}]"
             for key in named.keys() - settings.keys.keys()
         ]
-    if settings.profile == "dev" and settings.collector.host not in ("127.0.0.1", "::1", "localhost"):
+    if settings.profile == "dev" and not is_loopback(settings.collector.host):
         told.append('profile = "dev" on an open address: anyone can make ids that look like ours')
-    if settings.admin.host not in ("127.0.0.1", "::1", "localhost"):
-        told.append(f"admin.host = {settings.admin.host}: metrics and health detail are open to that network")
+    if not is_loopback(settings.admin.host):
+        told.append(f"admin.host = {settings.admin.host}: its token goes over that network in the clear")
+    if any(ipaddress.ip_network(each, strict=False).prefixlen == 0 for each in settings.collector.trusted_proxies):
+        told.append("collector.trusted_proxies trusts everybody: anyone can say that he has any address")
     if settings.log.kind == "embedded" and not settings.log.embedded.sync:
         told.append("log.embedded.sync = false: an answered event can be lost when the power goes")
     return told

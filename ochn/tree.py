@@ -13,6 +13,7 @@ from typing import Any
 
 from base.admin import beside, build_admin, serve_admin
 from base.clock import SystemClock
+from base.guard import guarded
 from base.lock import lock_data_dir
 from base.logs import build_logger
 from base.process import ending_at_signal, hangups
@@ -80,7 +81,7 @@ async def _serve(tree: Tree, metrics: Path) -> int:
         try:
             await _until(ending, supervisor.start())
             if not ending.is_set():
-                admin = build_admin(tallies.registry(), supervisor.pids, supervisor.ready)
+                admin = guarded(build_admin(tallies.registry(), supervisor.pids, supervisor.ready), settings.admin)
                 tasks = [asyncio.create_task(work) for work in (serve_admin(admin, admin_socket), renewals.at(hangup))]
                 _announce(tree, door, admin_socket)
                 await _tick_until(ending, tree.tick)

@@ -38,6 +38,8 @@ SERVICE = {
         },
         "read_only": {"const": True},
         "tmpfs": TEXTS,
+        "cap_drop": {"const": ["ALL"]},
+        "security_opt": {"const": ["no-new-privileges:true"]},
         "restart": {"enum": ["unless-stopped"]},
         "stop_grace_period": {"type": "string", "pattern": r"^\d+s$"},
     },
@@ -75,6 +77,16 @@ def test_what_it_refers_to_is_there(compose: Any) -> None:
     mounted = {volume.partition(":")[0] for service in services.values() for volume in service["volumes"]}
     assert {name for name in mounted if not name.startswith("./")} == compose["volumes"].keys()
     assert {name for name in mounted if name.startswith("./")} == {"./ochn.toml"}
+
+
+@pytest.mark.parametrize("name", ["collector", "forwarder"])
+def test_what_faces_the_world_may_write_only_its_data(compose: Any, name: str) -> None:
+    service = compose["services"][name]
+    assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"])
+    assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    writable = [volume for volume in service["volumes"] if not volume.endswith(":ro")]
+    assert writable == [f"{name}-data:/data"]
+    assert all(not port.startswith("9") for port in service.get("ports", [])), "the admin address is nobody's outside"
 
 
 @pytest.mark.parametrize("name", ["collector", "forwarder"])

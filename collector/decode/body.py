@@ -1,9 +1,10 @@
 """One body: which media it is, unzipped, read by that media's reader."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Final
 
-from base.forms import FormError, nest, read_form
+from base.forms import FormError, FormLimits, nest, read_form
 from base.reasons import Quarantine
 from collector.decode.decoded import Decoded
 from collector.decode.gunzip import unpack
@@ -12,15 +13,12 @@ from collector.decode.limits import BodyLimits
 from collector.decode.media import read_media
 from collector.decode.multipart import read_parts, to_pairs
 from collector.decode.salvage import salvage_pairs, salvage_query
+from collector.limits import HELD_BACK
 
 _BOM: Final = b"\xef\xbb\xbf"
 _FORM_FAULTS: Final = {
-    "pairs": Quarantine.TOO_MANY_FIELDS,
-    "index": Quarantine.TOO_MANY_FIELDS,
-    "key_bytes": Quarantine.FIELD_TOO_LARGE,
-    "value_bytes": Quarantine.FIELD_TOO_LARGE,
-    "levels": Quarantine.TOO_DEEP,
     "charset": Quarantine.BAD_TEXT,
+    **{each.name: HELD_BACK[f"form_{each.name}"] for each in fields(FormLimits)},
 }
 
 

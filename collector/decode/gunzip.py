@@ -5,6 +5,7 @@ import zlib
 from base.reasons import Refusal
 from collector.decode.limits import BodyLimits
 from collector.errors import Refused
+from collector.limits import REFUSED
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -30,7 +31,7 @@ def gunzip(body: bytes, limit: int) -> bytes:
             raise Refused(Refusal.UNREADABLE_BODY, "the body is not the gzip that its header says") from error
         left -= len(piece)
         if left < 0:
-            raise Refused(Refusal.TOO_LARGE, "the body unzips to more than is taken")
+            raise Refused(REFUSED["gunzipped_bytes"], "the body unzips to more than is taken")
         if not member.eof:
             raise Refused(Refusal.UNREADABLE_BODY, "the gzip body ends too early")
         pieces.append(piece)

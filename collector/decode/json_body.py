@@ -16,6 +16,7 @@ from collector.decode.decoded import Decoded
 from collector.decode.limits import BodyLimits
 from collector.decode.salvage import salvage_json
 from collector.errors import Refused
+from collector.limits import HELD_BACK
 
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)  # an open string runs to the end: linear
@@ -68,8 +69,8 @@ def _scan(body: bytes, limits: BodyLimits) -> Quarantine | None:
     if stack:
         raise _unreadable("it ends too early")
     if deepest > limits.depth:
-        return Quarantine.TOO_DEEP
-    return Quarantine.TOO_MANY_FIELDS if containers > limits.containers else None
+        return HELD_BACK["json_depth"]
+    return HELD_BACK["json_containers"] if containers > limits.containers else None
 
 
 def _read_slowly(body: bytes) -> Any:

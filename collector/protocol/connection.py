@@ -19,6 +19,7 @@ from base.reasons import Refusal
 from base.serving import HttpProtocol
 from collector.arrival import Reply
 from collector.door import Door
+from collector.limits import REFUSED
 from collector.protocol.cycle import disconnect, make_cycle
 from collector.protocol.deadline import Deadline
 from collector.protocol.reading import Reading, Request
@@ -79,7 +80,7 @@ class Connection(asyncio.Protocol):
             self._draining.cancel()
         if self._reading.phase == "body":
             self._door.gone()
-        self._reading.phase = "ended"
+        self._reading.end()
         if (cycle := self._turns.drop()) is not None:
             disconnect(cycle)
         self._flow.resume_writing()
@@ -105,11 +106,17 @@ class Connection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
+        """Who does not read what it has asked for is not waited for longer than one who rests."""
         self._flow.pause_writing()
+        if self._reading.phase not in ("head", "body"):
+            self._deadline.set(self._config.timeout_keep_alive)
         self._regulate()
 
     def resume_writing(self) -> None:
         self._flow.resume_writing()
+        if self._reading.phase == "idle":
+            self._watched = -1
+            self._watch()
         self._regulate()
 
     def shutdown(self) -> None:
@@ -193,7 +200,7 @@ class Connection(asyncio.Protocol):
             self._deadline.set(self._door.limits.header_seconds)
         elif reading.phase == "body":
             self._deadline.set(self._door.limits.body_seconds)
-        elif self._turns:
+        elif self._turns and not self._flow.write_paused:
             self._deadline.clear()
         else:
             self._deadline.set(self._config.timeout_keep_alive)
@@ -202,7 +209,7 @@ class Connection(asyncio.Protocol):
         if self._flow.write_paused:  # it does not read what it is told
             self._transport.abort()
         elif self._reading.phase in ("head", "body"):
-            self._refuse(Refusal.SLOW_REQUEST)
+            self._refuse(REFUSED["body_seconds" if self._reading.phase == "body" else "header_seconds"])
         else:
             self._transport.close()
 
@@ -224,7 +231,7 @@ class Connection(asyncio.Protocol):
         self._deadline.set(_LINGER_SECONDS)
 
     def _hear_no_more(self) -> None:
-        self._reading.phase = "ended"
+        self._reading.end()
         self._deadline.clear()
 
     def _end_behind_newest(self) -> None:

@@ -7,6 +7,7 @@ import httptools
 
 from base.reasons import Refusal
 from collector.door import Door, Head, announces_too_much, lift
+from collector.limits import REFUSED
 from collector.protocol.target import read_target
 
 Headers = list[tuple[bytes, bytes]]
@@ -43,6 +44,8 @@ class Reading:
         self._whole = whole
         self._parser = httptools.HttpRequestParser(self)
         self._fault: Refusal | None = None
+        self._pieces: list[bytes] = []
+        self._held = 0  # bytes of a request that is not whole
 
     @property
     def head(self) -> Head | None:
@@ -60,8 +63,20 @@ class Reading:
         if self.phase == "head" and steps == self.steps:  # a header is told only once it has ended
             self._unfinished += len(data)
             if self._unfinished > self._limits.url_bytes + self._limits.header_bytes:
-                return Refusal.HEADERS_TOO_LARGE
-        return None
+                return REFUSED["header_bytes"]
+        return None if self.phase == "idle" and not self._held else self._hold()
+
+    def end(self) -> None:
+        """Nothing more is read, and what has come of a request is let go."""
+        self.phase = "ended"
+        self._pieces = []
+        self._hold()
+
+    def _hold(self) -> Refusal | None:
+        """A request that comes in one piece is never counted."""
+        held = self._head_bytes + self._unfinished + self._body_bytes if self.phase in ("head", "body") else 0
+        more, self._held = held - self._held, held
+        return None if self._door.arriving.hold(more) else REFUSED["arriving_bytes"]
 
     def _feed(self, data: bytes) -> None:
         """Java's client wishes for HTTP/2 with its first request. The parser takes the body for that protocol's, so
@@ -89,20 +104,20 @@ class Reading:
         self.steps += 1
         self._url = b""
         self._headers: Headers = []
-        self._pieces: list[bytes] = []
+        self._pieces = []
         self._head_bytes = self._body_bytes = self._unfinished = 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
         if len(self._url) > self._limits.url_bytes:
-            self._stop(Refusal.URL_TOO_LONG)
+            self._stop(REFUSED["url_bytes"])
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.phase == "head":  # else it is a trailer, which nobody reads
             self._headers.append((name.lower(), value))
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > self._limits.header_bytes or len(self._headers) > self._limits.header_fields:
-            self._stop(Refusal.HEADERS_TOO_LARGE)
+            self._stop(REFUSED["header_bytes"])
 
     def on_headers_complete(self) -> None:
         version, method = self._parser.get_http_version(), self._parser.get_method().decode("ascii")
@@ -117,13 +132,13 @@ class Reading:
         self.phase = "body"
         self.steps += 1
         if announces_too_much(self._head):
-            self._stop(Refusal.TOO_LARGE)
+            self._stop(REFUSED["body_bytes"])
         self.expects = version == "1.1" and lifted.get("expect", "").lower() == "100-continue"
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         if self._body_bytes > self._head.limit:
-            self._stop(Refusal.TOO_LARGE)
+            self._stop(REFUSED["body_bytes"])
         self._pieces.append(body)
 
     def on_message_complete(self) -> None:

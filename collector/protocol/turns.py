@@ -41,7 +41,8 @@ class Turns:
         return len(self._waiting)
 
     def full(self) -> bool:
-        return len(self._waiting) >= _MOST
+        """Of requests that go to ASGI, which are worked on one after the other, one may wait behind another."""
+        return len(self._waiting) >= _MOST or (len(self._waiting) > 1 and self._waiting[-1].cycle is not None)
 
     def add(self, turn: Turn) -> None:
         self._waiting.append(turn)

@@ -2,6 +2,10 @@
 
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +20,10 @@ from collector.door import Door
 from collector.health import Health
 from collector.keys import KeyRing
 from collector.protocol import Connection
-from collector.settings import CollectorRoot, CollectorSettings
+from collector.settings import CollectorRoot
 from eventlog.event import Event
 from eventlog.log import LogState
-from tests.collector.inside import KEYS, inside
+from tests.collector.inside import KEYS, Inside, inside
 
 Told = tuple[bytes, list[Event], list[Event]]
 DATE = b"Thu, 01 Jan 2026 00:00:00 GMT"
@@ -32,6 +36,7 @@ class Pipe(asyncio.Transport):
         super().__init__({"peername": ("192.0.2.7", 4711), "sockname": ("192.0.2.1", 80)})
         self.written = b""
         self.closed = False
+        self.paused = False
 
     def write(self, data: Any) -> None:
         assert not self.closed, "written to a closed transport"
@@ -49,40 +54,76 @@ class Pipe(asyncio.Transport):
     def can_write_eof(self) -> bool:
         return False
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.paused = True
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.paused = False
 
 
-async def talk(raw: bytes, *, fast_lane: bool, pieces: int = 1, requests: int = 1) -> Told:
-    """What a new collector, one seed and one clock, writes for `raw` cut in `pieces`; its events, and what it holds back."""
+@dataclass
+class Piped:
+    """A whole collector on a log in memory, with one seed and one clock; its connections are pipes."""
+
+    house: Inside
+    door: Door
+    fast_lane: bool
+    config: uvicorn.Config
+    state: ServerState = field(default_factory=ServerState)
+
+    def connect(self) -> tuple[Connection, Pipe]:
+        pipe = Pipe()
+        connection = Connection(
+            self.door, fast_lane=self.fast_lane, config=self.config, server_state=self.state, app_state={}
+        )
+        connection.connection_made(pipe)
+        return connection, pipe
+
+    async def say(self, raw: bytes, cuts: Sequence[int] = (), requests: int = 1, seconds: float = 20.0) -> bytes:
+        """On a connection of its own, cut at `cuts`: all that is written until `requests` are answered or it is closed."""
+        connection, pipe = self.connect()
+        before = self.state.total_requests
+        for start, end in pairwise([0, *cuts, len(raw)]):
+            if not pipe.closed:
+                connection.data_received(raw[start:end])
+        async with asyncio.timeout(seconds):
+            while self.state.total_requests < before + requests and not pipe.closed:
+                await asyncio.sleep(0)
+        connection.connection_lost(None)
+        await asyncio.gather(*self.state.tasks)
+        return pipe.written
+
+
+@asynccontextmanager
+async def piped(*, fast_lane: bool, **collector: Any) -> AsyncIterator[Piped]:
+    """`collector`: settings of its table."""
     with tempfile.TemporaryDirectory() as folder:
-        async with inside(Path(folder), warnings=True) as house:
-            ring = KeyRing(CollectorRoot.model_validate({"profile": "dev", "keys": KEYS}).keys)
+        async with inside(Path(folder), warnings=True, **collector) as house:
+            settings = CollectorRoot.model_validate({"profile": "dev", "keys": KEYS, "collector": collector})
+            ring = KeyRing(settings.keys)
             metrics = collector_metrics(CollectorRegistry())
             door = Door(
                 house.intake,
                 keys=lambda: ring,
-                settings=CollectorSettings(),
+                settings=settings.collector,
                 clock=house.clock,
                 ids=house.ids,
                 metrics=metrics,
             )
             app = build_app(AsgiDoor(door), Health(lambda: LogState("ok"), lambda: False), {}, None)
-            config, state, pipe = uvicorn.Config(app, lifespan="off"), ServerState(), Pipe()
+            config = uvicorn.Config(app, lifespan="off", timeout_keep_alive=75)
             config.load()
-            state.default_headers = [(b"date", DATE)]
-            connection = Connection(door, fast_lane=fast_lane, config=config, server_state=state, app_state={})
-            connection.connection_made(pipe)
-            size = max(1, -(-len(raw) // pieces))
-            for start in range(0, len(raw), size):
-                connection.data_received(raw[start : start + size])
-            async with asyncio.timeout(20):
-                while state.total_requests < requests and not pipe.closed:
-                    await asyncio.sleep(0)
-            connection.connection_lost(None)
-            await asyncio.gather(*state.tasks)
-            return pipe.written, house.events(), house.quarantined()
+            made = Piped(house, door, fast_lane, config)
+            made.state.default_headers = [(b"date", DATE)]
+            yield made
+
+
+async def talk(raw: bytes, *, fast_lane: bool, pieces: int = 1, requests: int = 1) -> Told:
+    """What a new collector, one seed and one clock, writes for `raw` cut in `pieces`; its events, and what it holds back."""
+    async with piped(fast_lane=fast_lane) as made:
+        size = max(1, -(-len(raw) // pieces))
+        written = await made.say(raw, range(size, len(raw), size), requests)
+        return written, made.house.events(), made.house.quarantined()
 
 
 def parts(answer: bytes) -> tuple[bytes, list[bytes], bytes]:

@@ -18,6 +18,7 @@ _STATUS = {
     Refusal.HEADERS_TOO_LARGE: 431,
     Refusal.NOT_HTTP: 400,
     Refusal.DRAINING: 503,
+    Refusal.OVERLOADED: 503,
 }
 
 
