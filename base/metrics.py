@@ -59,6 +59,7 @@ class LogMetrics:
 @dataclass(frozen=True, slots=True)
 class ForwarderMetrics:
     outcomes: Counter
+    late: Counter
     calls: Counter
     call_seconds: Histogram
     lag: Gauge
@@ -106,6 +107,7 @@ def log_metrics(registry: CollectorRegistry) -> LogMetrics:
 def forwarder_metrics(registry: CollectorRegistry) -> ForwarderMetrics:
     return ForwarderMetrics(
         outcomes=Counter("ochn_outcomes", "Events settled.", ["destination", "outcome", "reason"], registry=registry),
+        late=Counter("ochn_late", "Events delivered late.", ["destination"], registry=registry),
         calls=Counter("ochn_calls", "Upstream calls.", ["destination", "purpose", "status"], registry=registry),
         call_seconds=Histogram(
             "ochn_call_seconds", "An upstream call.", ["destination"], buckets=SECONDS, registry=registry

@@ -28,9 +28,11 @@ class Settlement:
     log: Logger
     events_logged: bool
     _counts: Counts = field(init=False)
+    _late: Counts = field(init=False)
 
     def __post_init__(self) -> None:
         self._counts = Counts(self.metrics.outcomes)
+        self._late = Counts(self.metrics.late)
 
     async def settle_all(self, outcomes: Iterable[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
         """Those that the offset alone settles need no task each: of a thousand, most are such."""
@@ -90,6 +92,8 @@ class Settlement:
 def _answer(evidence: Evidence | None) -> int | None:
     reply = None if evidence is None else evidence.reply
     return reply.status if isinstance(reply, Reply) else None
+        if outcome.late:
+            self._late.add(destination)
 
 
 def _expired(work: Work, outcome: Outcome) -> Outcome:

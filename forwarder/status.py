@@ -23,6 +23,7 @@ class Status:
     clock: Clock
     delivered: int = 0
     dead: int = 0
+    late: int = 0  # of those delivered
     filtered: Counter[str] = field(default_factory=Counter)
     last_success: float | None = None  # seconds since the epoch
     problem: str = ""  # of the relay itself: the log can't be read …
@@ -31,6 +32,7 @@ class Status:
     _since: str = ""
 
     def count(self, outcome: Outcome) -> None:
+        self.late += outcome.late
         if outcome.kind == "delivered":
             self.delivered += 1
             self.last_success = self.clock.now()
@@ -53,6 +55,7 @@ class Status:
             "last_success": None if self.last_success is None else rfc3339(self.last_success),
             "last_error": breaker.last_error,
             "delivered": self.delivered,
+            "late": self.late,
             "dead": self.dead,
             "filtered": dict(self.filtered),
             "parked": parked,
