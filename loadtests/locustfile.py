@@ -8,12 +8,14 @@ Only ever at an address of your own: a run against any other than loopback is re
 
 import random
 import uuid
-from collections import deque
 from urllib.parse import urlsplit
 
 from locust import FastHttpUser, between, constant_pacing, events, task
+from locust.contrib.fasthttp import FastResponse
 from locust.env import Environment
 from locust.exception import StopUser
+
+from loadtests import sdk_queue
 
 APP_KEY = "demo"
 BRANDS = ["Zara", "Adidas", "H&M", "C&A", "Nike", "Mango"]
@@ -37,6 +39,8 @@ class WebVisitor(FastHttpUser):
     wait_time = between(0.5, 3)
 
     def on_start(self) -> None:
+        """A first page: the script, which the browser then keeps, and init."""
+        self.client.get("/jsapi/omnichannel.js", headers={"Accept-Encoding": "br, gzip"})
         fields = {"appkey": APP_KEY, "eid": str(uuid.uuid4()), "technicalInfo[screenSize]": "1280x800"}
         if random.random() < 0.2:
             fields["email"] = f"visitor{random.randrange(10**6)}@example.com"
@@ -77,45 +81,54 @@ class WebVisitor(FastHttpUser):
 
 
 class SdkPhone(FastHttpUser):
-    """The official SDK (contracts.md): JSON, the key in a header too, a queue of 1,000 that drains ten every 15 s.
-
-    Its queue deletes ten, sends them one by one, and at the first failure puts that one back and drops the rest.
-    What it drops is counted as failures of `sdk queue`.
-    """
+    """The official SDK: JSON, the key in a header too, an init at every start that never tells the last id, and a queue
+    that loses events (sdk_queue.py). What it loses is counted as failures of `sdk queue`."""
 
     weight = 3
-    wait_time = constant_pacing(15)
+    wait_time = constant_pacing(sdk_queue.EVERY)
 
     def on_start(self) -> None:
-        body = {"appkey": APP_KEY, "pushNotificationToken": uuid.uuid4().hex, "technicalInfo": {"deviceOs": "Android"}}
-        answer = self.client.post("/mobileapi/init", json=body, headers={"appKey": APP_KEY})
+        device = {"screenSize": "1080x2400", "deviceType": "Smartphone", "deviceOs": "Android 14", "deviceUuid": "UP1A"}
+        token = {"pushNotificationToken": uuid.uuid4().hex}
+        answer = self._call("POST", "/mobileapi/init", {**token, "technicalInfo": device})
         self.mid = answer.json().get("mobileId") if answer.ok else None
         if self.mid is None:
             raise StopUser
-        self.queue: deque[dict[str, object]] = deque(maxlen=1000)
+        self.queue = sdk_queue.SdkQueue(self._post)
 
     @task
-    def drain(self) -> None:
-        self.queue.extend(self._event() for _ in range(random.randrange(3, 12)))
-        taken = [self.queue.popleft() for _ in range(min(10, len(self.queue)))]
-        for position, event in enumerate(taken):
-            if not self.client.post("/mobileapi/send", json=event, headers={"appKey": APP_KEY}).ok:
-                self.queue.append(event)
-                self._lost(len(taken) - position - 1)
-                return
+    def look_at_ads(self) -> None:
+        """What was seen since the last time goes into the queue; what no longer fits into this drain waits."""
+        for _ in range(random.randrange(3, 12)):
+            self.queue.put(self._event())
+        self._drain()
+
+    @task
+    def walk_past_beacons(self) -> None:
+        """These go out at once, outside of the queue."""
+        beacon = {"uuid": "f7826da6-4fa2-4e98-8024-bc5b71e0893e", "major": 1201, "proximity": "near", "rssi": -63}
+        sensors = [{**beacon, "minor": minor} for minor in range(random.randrange(1, 4))]
+        self._call("PUT", "/mobileapi/sensors", {"mid": self.mid, "sensors": sensors})
+        self._call("PUT", "/mobileapi/geo", {"mid": self.mid, "lat": 44.432149, "lon": 26.088868})
+        self._drain()
+
+    def on_stop(self) -> None:
+        self._drain()
 
     def _event(self) -> dict[str, object]:
-        data = [{"attributeName": "brands", "attributeValue": [random.choice(BRANDS)]}]
-        return {
-            "appkey": APP_KEY,
-            "mid": self.mid,
-            "requestType": "action",
-            "actionType": "visit",
-            "additionalData": data,
-        }
+        seen: object = {"campaignId": "camp_001", "adId": f"ad_{random.randrange(50):03d}", "screenOnTime": 12}
+        if random.random() < 0.3:
+            seen = [{"attributeName": "brands", "attributeValue": [random.choice(BRANDS)]}]
+        return {"mid": self.mid, "requestType": "action", "actionType": "visit", "additionalData": seen}
 
-    def _lost(self, count: int) -> None:
-        for _ in range(count):
+    def _post(self, event: sdk_queue.Event) -> int:
+        return int(self._call("POST", "/mobileapi/send", event).status_code or 0)
+
+    def _call(self, method: str, path: str, body: sdk_queue.Event) -> FastResponse:
+        return self.client.request(method, path, json={"appkey": APP_KEY, **body}, headers={"appKey": APP_KEY})
+
+    def _drain(self) -> None:
+        for _ in range(self.queue.drain()):
             self.environment.events.request.fire(
                 request_type="SDK",
                 name="sdk queue: event dropped by the client",
