@@ -20,10 +20,10 @@ STOP_DEADLINE = 30.0
 # Tests create their topics themselves (one that is missing must be seen), never wait for a group's members,
 # and want many brokers in little memory: hence few internal partitions and a small cleaner.
 SETTINGS = """\
-process.roles=broker,controller
+process.roles={roles}
 node.id={place.node}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{place.port},CONTROLLER://127.0.0.1:{place.controller_port}
+listeners={listeners}
 advertised.listeners=PLAINTEXT://127.0.0.1:{place.port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
@@ -68,8 +68,11 @@ class Kafka:
 class KafkaServer(Kafka):
     """One broker that its test may stop, kill, freeze, and start again on the same data."""
 
-    def __init__(self, directory: Path, place: Place | None = None, voters: Iterable[Place] = ()) -> None:
-        self.directory = directory
+    def __init__(
+        self, directory: Path, place: Place | None = None, voters: Iterable[Place] = (), more: str = ""
+    ) -> None:
+        """`voters` are the controllers, itself alone when none is named. `more`: lines of its settings."""
+        self.directory, self._more = directory, more
         self.place = place or a_place(1)
         self.voters = tuple(voters) or (self.place,)
         self.output = directory / "output.txt"
@@ -146,8 +149,19 @@ class KafkaServer(Kafka):
 
     def _settings(self) -> str:
         voters = ",".join(f"{one.node}@127.0.0.1:{one.controller_port}" for one in self.voters)
-        copies = min(3, len(self.voters))
-        return SETTINGS.format(place=self.place, voters=voters, copies=copies, directory=self.directory)
+        roles, listeners = "broker", f"PLAINTEXT://127.0.0.1:{self.place.port}"
+        if self.place in self.voters:
+            roles += ",controller"
+            listeners += f",CONTROLLER://127.0.0.1:{self.place.controller_port}"
+        told = SETTINGS.format(
+            place=self.place,
+            roles=roles,
+            listeners=listeners,
+            voters=voters,
+            copies=min(3, len(self.voters)),
+            directory=self.directory,
+        )
+        return told + self._more
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

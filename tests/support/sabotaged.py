@@ -7,13 +7,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import ochn.child
 import ochn.cli
 import ochn.tree
 from collector.protocol import connection
+from eventlog.embedded.appenders import Appenders
 from eventlog.embedded.writer import EmbeddedWriter
+from eventlog.errors import LogUnavailable
 from eventlog.log import Position, Record, Settled
 from forwarder.offsets import Offsets
 from ochn.running import Running
@@ -38,6 +40,26 @@ def answer_before_durable() -> None:
         loop.call_later(LATE, append, self, records, lambda *_: None)
 
     EmbeddedWriter.append = lies  # type: ignore[method-assign]
+
+
+def forget_the_spooled() -> None:
+    """What goes to the spool is answered, and stands nowhere."""
+
+    def forgets(self: EmbeddedWriter, records: Sequence[Record], settled: Settled) -> None:
+        for record in records:
+            asyncio.get_running_loop().call_soon(settled, record, Position(record.topic, 0, 0))
+
+    EmbeddedWriter.append = forgets  # type: ignore[method-assign]
+
+
+def believe_the_disk() -> None:
+    """What the disk refuses counts as written."""
+    append = Appenders.append
+
+    def believes(self: Appenders, group: Mapping[str, Sequence[Record]]) -> dict[str, int | LogUnavailable]:
+        return {topic: found if isinstance(found, int) else 0 for topic, found in append(self, group).items()}
+
+    Appenders.append = believes  # type: ignore[method-assign]
 
 
 def cut_off() -> None:
@@ -65,6 +87,8 @@ EVERY = ("collector", "forwarder", "sandbox")
 SABOTAGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "commit_before_send": (commit_before_send, ("forwarder",)),
     "answer_before_durable": (answer_before_durable, ("collector",)),
+    "forget_the_spooled": (forget_the_spooled, ("collector",)),
+    "believe_the_disk": (believe_the_disk, ("collector",)),
     "cut_off": (cut_off, (OCHN,)),
     "every_connection": (every_connection, ("collector",)),
     "outlive_parent": (outlive_parent, EVERY),

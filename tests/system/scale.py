@@ -1,4 +1,4 @@
-"""How long and how much: what the fault tests take in full (`make soak`), and shortened, in every run."""
+"""How long and how much: what the fault tests take in full (`make faults`), and shortened, in every run."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,22 @@ class Scale:
     kills: int
     between_kills: float
     kafka_away: float
+    leaderless: float
     deadline: float
     patience: float
     renewals: int
 
 
-FULL = Scale(events=20_000, kills=30, between_kills=2.0, kafka_away=60.0, deadline=300.0, patience=3.0, renewals=10)
-SHORT = Scale(events=2_000, kills=3, between_kills=2.0, kafka_away=8.0, deadline=90.0, patience=15.0, renewals=2)
+FULL = Scale(
+    events=20_000,
+    kills=30,
+    between_kills=2.0,
+    kafka_away=60.0,
+    leaderless=20.0,
+    deadline=300.0,
+    patience=3.0,
+    renewals=10,
+)
+SHORT = Scale(
+    events=2_000, kills=3, between_kills=2.0, kafka_away=8.0, leaderless=5.0, deadline=90.0, patience=15.0, renewals=2
+)
