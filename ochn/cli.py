@@ -8,11 +8,15 @@ from typing import Annotated
 import typer
 
 from base.errors import UserError
-from ochn import records, serve
+from ochn import serve
 from ochn.check import check_config
+from ochn.dead_letters import dead_list, dead_replay, dead_show
 from ochn.explain import explain
 from ochn.keys import list_keys, snippet
 from ochn.panel_checklist import panel_checklist
+from ochn.parked import parked_list
+from ochn.quarantine import quarantine_list, quarantine_replay, quarantine_show
+from ochn.replay import replay
 from ochn.serve import Flags
 from ochn.spool import spool_status
 from ochn.status import status
@@ -47,6 +51,10 @@ spool_app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(dead_app, name="dead-letters")
+parked_app = typer.Typer(
+    help="Events that wait apart, so that others go on.", epilog="Example: ochn parked list", no_args_is_help=True
+)
+app.add_typer(parked_app, name="parked")
 app.add_typer(spool_app, name="spool")
 
 Config = Annotated[
@@ -123,18 +131,22 @@ def sandbox(config: Config = None, host: Host = None, port: Port = None, data_di
 
 app.command(name="check-config", epilog="Example: ochn check-config --config ochn.toml")(check_config)
 app.command(epilog="Example: ochn status --data-dir ./data")(status)
+app.command(epilog="Example: ochn replay --from 3h --to 1h --destination netcore --dry-run")(replay)
 app.command(epilog="Example: ochn trace 0190f3a1-5b2c-7… --data-dir ./data")(trace)
 app.command(name="panel-checklist", epilog="Example: ochn panel-checklist netcore")(panel_checklist)
 app.command(epilog="Example: ochn explain \"curl -d 'appkey=demo&uid=p1&…' http://localhost:8080/jsapi/send\"")(explain)
 keys_app.command("list", epilog="Example: ochn keys list --config ochn.toml")(list_keys)
 keys_app.command("snippet", epilog="Example: ochn keys snippet demo --url https://track.example")(snippet)
 spool_app.command("status", epilog="Example: ochn spool status --json --data-dir ./data")(spool_status)
-quarantine_app.command("list", epilog="Example: ochn quarantine list --json --data-dir ./data")(records.quarantine_list)
-quarantine_app.command("show", epilog="Example: ochn quarantine show 0190…")(records.quarantine_show)
-quarantine_app.command("replay", epilog="Example: ochn quarantine replay 0190…")(records.quarantine_replay)
-dead_app.command("list", epilog="Example: ochn dead-letters list --json --data-dir ./data")(records.dead_list)
-dead_app.command("show", epilog="Example: ochn dead-letters show 0190…")(records.dead_show)
-dead_app.command("replay", epilog="Example: ochn dead-letters replay 0190… --destination netcore")(records.dead_replay)
+quarantine_app.command("list", epilog="Example: ochn quarantine list --json --data-dir ./data")(quarantine_list)
+quarantine_app.command("show", epilog="Example: ochn quarantine show 0190…")(quarantine_show)
+quarantine_app.command("replay", epilog="Example: ochn quarantine replay 0190…")(quarantine_replay)
+dead_app.command("list", epilog="Example: ochn dead-letters list --json --data-dir ./data")(dead_list)
+dead_app.command("show", epilog="Example: ochn dead-letters show 0190…")(dead_show)
+dead_app.command("replay", epilog="Example: ochn dead-letters replay --all --destination netcore --since 3h")(
+    dead_replay
+)
+parked_app.command("list", epilog="Example: ochn parked list --destination footprints")(parked_list)
 
 
 @app.command(epilog="Example: ochn version")

@@ -4,13 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from base.clock import SystemClock
 from base.errors import UserError
-from eventlog.appending import append_durably
-from eventlog.log import EventLog, Record, StoredRecord
+from eventlog.log import EventLog, StoredRecord
 
 T = TypeVar("T")
-CLOSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +36,3 @@ class Kept(Generic[T]):
         if not found:
             raise UserError(f"no {self.what} has an id that begins with {beginning}", f"{self.command} shows them")
         return found
-
-    async def replace(self, appended: list[Record], erased: list[str]) -> None:
-        """Appends, and only once that is durable erases: a crash between leaves both, never neither."""
-        writer = await self.log.open_writer()
-        try:
-            await append_durably(writer, appended)
-            now = SystemClock().now()
-            await append_durably(writer, [Record(self.topic, key.encode(), None, now) for key in erased])
-        finally:
-            await writer.close(CLOSE_SECONDS)

@@ -37,11 +37,11 @@ def open_spool(settings: Settings) -> EventLog | None:
     return EmbeddedLog(embedded, here, kept, clock=SystemClock(), metrics=metrics, logger=quiet_logger())
 
 
-def run(work: Coroutine[Any, Any, T], settings: Settings) -> T:
-    """UserError when the log can't be reached in time."""
+def run(work: Coroutine[Any, Any, T], settings: Settings, seconds: float | None = SECONDS) -> T:
+    """UserError when the log can't be reached in time. `seconds` None: it takes as long as it takes."""
 
     async def within() -> T:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             return await work
 
     where = settings.log.kafka.bootstrap if settings.log.kind == "kafka" else str(settings.data_dir)

@@ -23,10 +23,10 @@ def pretty(document: Any) -> None:
     sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str, console: Console | None = None) -> None:
     """A row is a line. A narrow terminal cuts its end, so ids, which are copied, stand in front, and what is longest
     last; a file or a pipe gets it whole. `empty` is said in place of a table without rows."""
-    console = Console(highlight=False)
+    console = console or Console(highlight=False)
     drawn = [columns, *rows]
     if len(drawn) == 1:
         console.print(empty, markup=False)

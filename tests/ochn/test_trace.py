@@ -1,81 +1,18 @@
 """Where is my event? A forwarder brings events to each of their ends, and the command finds every one of them there."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-from typer.testing import CliRunner
 
-from base.ids import SeededIds
-from eventlog.event import Event
+from eventlog.appending import append_durably
 from eventlog.log import Record
 from eventlog.spooled import wrap
-from forwarder.settings import ForwarderSettings
 from forwarder.transport import Reply
-from ochn.cli import app
 from ochn.copies import by_client_id, by_id, in_spool
-from ochn.kept import Kept
-from tests.forwarder.small import Chain, make_event
-from tests.forwarder.stand import TOPICS, Upstream
-from tests.forwarder.world import HeldClock, World
+from tests.forwarder.stand import TOPICS
+from tests.ochn.stand import Stand
 from tests.support.embedded import a_log
-
-CONFIG = """
-profile = "dev"
-[destinations.fp]
-kind = "footprints"
-base_url = "http://127.0.0.1:9/"
-"""
-
-
-class Stand:
-    """A destination `fp` over an embedded log, and the command that looks at both."""
-
-    def __init__(self, directory: Path) -> None:
-        (directory / "ochn.toml").write_text(CONFIG)
-        self.upstream, self.clock, self.ids = Upstream(), HeldClock(time.time() - 3600), SeededIds(3)
-        self.directory = directory
-        log = a_log(directory, *TOPICS.all(("fp",)), clock=self.clock)
-        settings = ForwarderSettings(park_after=0.1, first_retry=0.01, longest_retry=0.1)
-        self.world = World(directory, Chain("fp"), self.upstream, log, self.clock, settings)
-
-    def event(self, subject: str, kind: str = "visit", **more: Any) -> Event:
-        self.clock.advance(10)
-        made = make_event(0, subject, kind, **more)
-        return made._replace(id=self.ids.event_id(self.clock.now()), clienteventid=f"eid-{subject}-{kind}")
-
-    def do(self, *steps: Callable[[], Awaitable[Any]]) -> None:
-        async def run() -> None:
-            for step in steps:
-                await step()
-
-        asyncio.run(run())
-
-    def bring(self, *events: Event) -> None:
-        self.do(lambda: self.world.append(*events), self.world.deliver)
-
-    def forget(self) -> None:
-        """As on another host, whose store knows nothing: the topics tell it too."""
-        for path in (self.directory / "forwarder").glob("fp.db*"):
-            path.unlink()
-
-    def trace(self, *arguments: str, code: int = 0) -> Any:
-        told = self.ask("trace", *arguments, "--json", code=code)
-        return orjson.loads(told) if code != 1 else told
-
-    def outcomes(self, *arguments: str, code: int = 0) -> list[list[str]]:
-        copies = self.trace(*arguments, code=code)["copies"]
-        return [[row["outcome"] for row in copy["destinations"]] for copy in copies]
-
-    def ask(self, *arguments: str, code: int = 0) -> str:
-        here = [f"--config={self.directory / 'ochn.toml'}", f"--data-dir={self.directory}"]
-        done = CliRunner().invoke(app, [*arguments, *here])
-        assert done.exit_code == code, (done.output, done.exception)
-        return done.output or str(done.exception)
 
 
 @pytest.fixture
@@ -172,7 +109,9 @@ async def test_what_waits_in_the_spool_is_found_there(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     spool, event = a_log(tmp_path / "spool"), stand.event("v1")
     record = wrap(event.to_record(TOPICS.events.name, stand.clock.now()), TOPICS.spool.name)
-    await Kept(spool, TOPICS.spool.name, Event.from_record, "", "").replace([record], [])
+    writer = await spool.open_writer()
+    await append_durably(writer, [record])
+    await writer.close(5)
     wanted, scanner = by_id(event.id), await spool.open_scanner()
     assert wanted is not None
     found = await in_spool(scanner, TOPICS, wanted)

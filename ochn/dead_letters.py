@@ -1,0 +1,168 @@
+"""`ochn dead-letters`: list, show, replay."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from base.clock import Clock, SystemClock, from_rfc3339
+from base.errors import UserError
+from eventlog.event import Event
+from eventlog.log import Record, StoredRecord
+from eventlog.topics import Topics
+from forwarder.dead_letters import DeadLetter
+from ochn.again import Asked, send_again
+from ochn.config import Settings
+from ochn.kept import Kept
+from ochn.log_access import open_log, run
+from ochn.options import (
+    Config,
+    DataDir,
+    Destination,
+    DryRun,
+    EventId,
+    Every,
+    Json,
+    Key,
+    Rate,
+    Reason,
+    Since,
+    Until,
+    Yes,
+)
+from ochn.output import age, json_lines, pretty, table
+from ochn.preview import Preview
+from ochn.resending import Journal, Step
+from ochn.served import settings_of
+from ochn.times import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """None: any. Moments in seconds since the epoch, of the refusal."""
+
+    destination: str | None = None
+    reason: str | None = None
+    key: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def take(self, letter: DeadLetter) -> bool:
+        at = from_rfc3339(letter.at)
+        return (
+            self.destination in (None, letter.destination)
+            and self.reason in (None, letter.reason)
+            and self.key in (None, (letter.event or {}).get("appkeyname"))
+            and (self.since is None or at >= self.since)
+            and (self.until is None or at < self.until)
+        )
+
+
+def dead_list(
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    destination: Destination = None,
+    reason: Reason = None,
+    key: Key = None,
+    since: Since = "",
+    until: Until = "",
+) -> None:
+    """What destinations refused for good, oldest first."""
+    settings, now = settings_of(config, data_dir), SystemClock().now()
+    filters = _filters(destination, reason, key, since, until)
+    letters = [letter for letter in run(_kept(settings).all(), settings).values() if filters.take(letter)]
+    if as_json:
+        json_lines(map(asdict, letters))
+        return
+    rows = (
+        (letter.id, age(letter.at, now), letter.destination, _type(letter), f"{letter.reason}: {letter.detail}")
+        for letter in letters
+    )
+    table(("event", "age", "destination", "type", "why"), rows, empty="there are no dead letters")
+
+
+def dead_show(
+    event_id: EventId, config: Config = None, data_dir: DataDir = None, destination: Destination = None
+) -> None:
+    """One dead letter: the event, the exact request with secrets masked, the reply."""
+    settings = settings_of(config, data_dir)
+    for letter in run(_kept(settings).find(event_id), settings).values():
+        if destination in (None, letter.destination):
+            pretty(asdict(letter))
+
+
+def dead_replay(
+    event_id: Annotated[str, typer.Argument(help="The event's id, or how it begins.")] = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    destination: Destination = None,
+    reason: Reason = None,
+    key: Key = None,
+    since: Since = "",
+    until: Until = "",
+    every: Every = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    rate: Rate = None,
+) -> None:
+    """Send events again to the destination that refused them, and to no other. They leave the dead letters. What was
+    stopped half-way goes on when asked again: nothing is sent twice."""
+    settings, filters = settings_of(config, data_dir), _filters(destination, reason, key, since, until)
+    kept = _kept(settings)
+    if bool(event_id) == every:
+        raise UserError("which ones?", f"name an event, or say --all, with filters; {kept.command} shows them")
+    found = run(kept.find(event_id) if event_id else kept.all(), settings)
+    chosen = {key: letter for key, letter in found.items() if filters.take(letter)}
+    events = {key: letter for key, letter in chosen.items() if letter.event is not None}
+    if chosen.keys() - events.keys():
+        told = f"{len(chosen) - len(events)} were never an event, and stay"
+        Console(stderr=True, highlight=False).print(told, markup=False)
+    preview = Preview()
+    for letter in events.values():
+        preview.add(letter.destination, Event.from_bytes(orjson.dumps(letter.event)))
+    if not preview.total:
+        raise UserError("no dead letter that could be sent is like that", f"{kept.command} shows them")
+    steps = _Steps(events, Topics(settings.log.topic_prefix), SystemClock())
+    send_again(settings, Journal(settings.data_dir, "dead-letters"), preview, steps.made, Asked(yes, dry_run, rate))
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    letters: Mapping[str, DeadLetter]
+    topics: Topics
+    clock: Clock
+
+    async def made(self, at_once: int, already: frozenset[str]) -> AsyncIterator[Step]:
+        for keys in chunks(list(self.letters), at_once):
+            now = self.clock.now()
+            again = {key: self.letters[key].replay(self.topics.events.name, now) for key in keys if key not in already}
+            erased = tuple(Record(self.topics.dead_letters.name, key.encode(), None, now) for key in keys)
+            yield Step(again, erased)
+
+
+def chunks(keys: list[str], size: int) -> Iterator[list[str]]:
+    return (keys[at : at + size] for at in range(0, len(keys), size))
+
+
+def _filters(destination: str | None, reason: str | None, key: str | None, since: str, until: str) -> Filters:
+    now = SystemClock().now()
+    moments = [moment(text, now) if text else None for text in (since, until)]
+    return Filters(destination, reason, key, *moments)
+
+
+def _kept(settings: Settings) -> Kept[DeadLetter]:
+    topic = Topics(settings.log.topic_prefix).dead_letters.name
+    return Kept(open_log(settings), topic, _decoded, "dead letter", "ochn dead-letters list")
+
+
+def _decoded(record: StoredRecord) -> DeadLetter:
+    return DeadLetter.from_bytes(record.value or b"")
+
+
+def _type(letter: DeadLetter) -> str:
+    found: Any = (letter.event or {}).get("type", "?")
+    return str(found).removeprefix("ochn.")
