@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.embedded import Oracle, appending, faults
+from tests.support.log_appender import TOPIC, TOPICS
 from tests.support.tools import require
 
 MORE = 300  # records that must still go through, once a fault has passed
@@ -92,13 +93,14 @@ def lose_power(tmp_path: Path, *words: str, instants: int) -> list[list[str]]:
     wrong = []
     for copy, told in taken:
         with mounted(copy, copy.with_name(f"{copy.name}-mount")) as disk:
-            wrong.append(faults(disk, told))
+            wrong.append(faults(disk, told, topic=TOPICS.spool.name if "spool" in words else TOPIC))
         copy.unlink()
     return wrong
 
 
-def test_what_was_acknowledged_survives_a_power_loss(tmp_path: Path) -> None:
-    assert lose_power(tmp_path, instants=20) == [[]] * 20
+@pytest.mark.parametrize("words", [(), ("spool",)], ids=["the log", "the spool"])
+def test_what_was_acknowledged_survives_a_power_loss(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert lose_power(tmp_path, *words, instants=20) == [[]] * 20
 
 
 def test_without_the_flush_a_power_loss_is_seen(tmp_path: Path) -> None:

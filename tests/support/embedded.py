@@ -89,9 +89,9 @@ def appending(
         process.wait()
 
 
-def faults(data_dir: Path, *oracles: Oracle) -> list[str]:
+def faults(data_dir: Path, *oracles: Oracle, topic: str = TOPIC) -> list[str]:
     """Everything that is wrong in the log, held against what was acknowledged. Empty: nothing is."""
-    records = asyncio.run(scanned(a_log(data_dir), TOPIC))
+    records = asyncio.run(scanned(a_log(data_dir), topic))
     found = {record.key.decode(): record.position.offset for record in records}
     wrong = [
         f"{value} acknowledged at {offset}, stands at {found.get(value)}"

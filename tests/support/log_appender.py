@@ -1,7 +1,8 @@
 """A process that appends to an embedded log until it is ended, and notes each record once it is acknowledged.
 
-`python -m tests.support.log_appender DATA_DIR ORACLE NAME [no-sync] [no-lock] [count=N]`: a line of the oracle is
-`<value> <offset>`, or `! <why>` for a refusal. The last two words switch protections off, for negative controls.
+`python -m tests.support.log_appender DATA_DIR ORACLE NAME [spool] [no-sync] [no-lock] [count=N]`: a line of the oracle
+is `<value> <offset>`, or `! <why>` for a refusal. `spool`: by way of a log that is away. `no-sync` and `no-lock` switch
+protections off, for negative controls.
 """
 
 import asyncio
@@ -16,13 +17,18 @@ from prometheus_client import CollectorRegistry
 
 from base.clock import SystemClock
 from base.logs import quiet_logger
-from base.metrics import log_metrics
+from base.metrics import LogMetrics, log_metrics
 from eventlog.embedded import EmbeddedLog, files
-from eventlog.errors import AppendError
+from eventlog.errors import AppendError, LogUnavailable
 from eventlog.log import LogWriter, Position, Record
+from eventlog.memory import MemoryLog
 from eventlog.settings import EmbeddedSettings
+from eventlog.spool import SpooledLog
+from eventlog.spool_state import SpoolState
+from eventlog.topics import Topics
 
 TOPIC = "events"
+TOPICS = Topics("t")
 AT_ONCE = 32
 PAUSE_WHEN_REFUSED = 0.02
 
@@ -59,12 +65,28 @@ def unlocked(descriptor: int) -> Iterator[None]:
     yield
 
 
+def spooling_into(spool: EmbeddedLog, data_dir: Path, metrics: LogMetrics) -> SpooledLog:
+    primary = MemoryLog()
+    primary.outage = LogUnavailable("away")
+    return SpooledLog(
+        primary,
+        spool,
+        slow_seconds=0.25,
+        topics=TOPICS,
+        crowded=lambda: False,
+        shown=SpoolState(data_dir, SystemClock()),
+        metrics=metrics,
+        logger=quiet_logger(),
+    )
+
+
 async def run(data_dir: Path, oracle: Path, name: str, words: list[str]) -> None:
     if "no-lock" in words:
         files.locked = unlocked
     settings = EmbeddedSettings(segment_bytes=256 * 1024, sync="no-sync" not in words)
     metrics = log_metrics(CollectorRegistry())
-    log = EmbeddedLog(settings, data_dir, (), clock=SystemClock(), metrics=metrics, logger=quiet_logger())
+    embedded = EmbeddedLog(settings, data_dir, (), clock=SystemClock(), metrics=metrics, logger=quiet_logger())
+    log = spooling_into(embedded, data_dir, metrics) if "spool" in words else embedded
     writer = await log.open_writer()
     limit = next((int(word.removeprefix("count=")) for word in words if word.startswith("count=")), -1)
     appending = Appending(writer, os.open(oracle, os.O_WRONLY | os.O_APPEND | os.O_CREAT), name, limit)
