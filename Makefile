@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs shim bench loadtest soak faults clean
+.PHONY: help run test check docs shim bench loadtest soak faults clean fuzz
 
 VENV := .venv/bin
 RUN := .venv/installed
@@ -36,6 +36,9 @@ soak: $(TEST) ## twenty minutes of load and faults on all five destinations, the
 
 faults: $(TEST) ## the fault tests at their full length (hours)
 	@exec scripts/test -m system --soak --timeout=0 $(ARGS)
+
+fuzz: $(TEST) ## a million spoilt requests against a whole collector (ARGS='--seed 7 --count 1000000 --jobs 4')
+	@exec $(VENV)/python -m tests.support.fuzz $(ARGS)
 
 clean: ## removes what was made, but no data
 	rm -rf .venv .cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

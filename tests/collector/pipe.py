@@ -79,15 +79,18 @@ class Piped:
         connection.connection_made(pipe)
         return connection, pipe
 
-    async def say(self, raw: bytes, cuts: Sequence[int] = (), requests: int = 1, seconds: float = 20.0) -> bytes:
-        """On a connection of its own, cut at `cuts`: all that is written until `requests` are answered or it is closed."""
+    async def say(self, raw: bytes, cuts: Sequence[int] = (), requests: int | None = 1) -> bytes:
+        """On a connection of its own, cut at `cuts`: all that is written until `requests` are answered (None: all that
+        came whole) or it is closed."""
         connection, pipe = self.connect()
         before = self.state.total_requests
         for start, end in pairwise([0, *cuts, len(raw)]):
             if not pipe.closed:
                 connection.data_received(raw[start:end])
-        async with asyncio.timeout(seconds):
-            while self.state.total_requests < before + requests and not pipe.closed:
+        async with asyncio.timeout(20):
+            while not pipe.closed and (
+                connection._turns if requests is None else self.state.total_requests < before + requests
+            ):
                 await asyncio.sleep(0)
         connection.connection_lost(None)
         await asyncio.gather(*self.state.tasks)
