@@ -8,7 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from aiokafka import AIOKafkaProducer
+
+import eventlog.kafka.writer
 import ochn.child
 import ochn.cli
 import ochn.tree
@@ -19,6 +23,7 @@ from eventlog.errors import LogUnavailable
 from eventlog.log import Position, Record, Settled
 from forwarder.offsets import Offsets
 from ochn.running import Running
+from tests.support.sabotaged_forwarder import naive
 
 HOW = "SABOTAGE"
 LATE = 0.5  # seconds
@@ -62,6 +67,15 @@ def believe_the_disk() -> None:
     Appenders.append = believes  # type: ignore[method-assign]
 
 
+def leader_alone() -> None:
+    """Kafka's leader acknowledges what no other broker has."""
+
+    def producer(**told: Any) -> AIOKafkaProducer:
+        return AIOKafkaProducer(**{**told, "acks": 1, "enable_idempotence": False})
+
+    eventlog.kafka.writer.AIOKafkaProducer = producer  # type: ignore[attr-defined]
+
+
 def cut_off() -> None:
     """A process that is to go is killed where it stands."""
     told = Running.signal
@@ -90,8 +104,10 @@ SABOTAGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "forget_the_spooled": (forget_the_spooled, ("collector",)),
     "believe_the_disk": (believe_the_disk, ("collector",)),
     "cut_off": (cut_off, (OCHN,)),
+    "leader_alone": (leader_alone, ("collector",)),
     "every_connection": (every_connection, ("collector",)),
     "outlive_parent": (outlive_parent, EVERY),
+    "naive": (naive, ("forwarder",)),
 }
 
 
