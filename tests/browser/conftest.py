@@ -1,6 +1,7 @@
 """Chromium, a site and a collector on another origin, and a watch over everything the page must never see."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
@@ -42,7 +43,7 @@ def collector() -> Iterator[CountingServer]:
 @pytest.fixture
 def site(collector: CountingServer) -> Iterator[CountingServer]:
     with CountingServer() as server:
-        server.pages["/"] = tracked_page(collector)
+        server.pages["/"] = tracked_page(collector.origin)
         yield server
 
 
@@ -54,7 +55,13 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def open_tab(context: BrowserContext, site: CountingServer) -> Iterator[OpenTab]:
-    """Opens a path of the site; at the end no tab may have seen an error, a rejection or a word in its console."""
+    with watched_pages(context, site.origin) as open_tab:
+        yield open_tab
+
+
+@contextmanager
+def watched_pages(context: BrowserContext, origin: str) -> Iterator[OpenTab]:
+    """Opens a path of the origin; at the end no tab may have seen an error, a rejection or a word in its console."""
     heard: list[str] = []
 
     def said(message: ConsoleMessage) -> None:
@@ -68,7 +75,7 @@ def open_tab(context: BrowserContext, site: CountingServer) -> Iterator[OpenTab]
         page.on("console", said)
         if init_script:
             page.add_init_script(init_script)
-        page.goto(site.origin + path)
+        page.goto(origin + path if path.startswith("/") else path)
         return page
 
     yield open_tab

@@ -13,28 +13,28 @@ TRACK_VISIT = "function ochntrack() { ochn.init(); ochn.send('action', 'visit');
 STUB = "window.ochn = {q: []}; ['init', 'send', 'config'].forEach(m => { ochn[m] = (...a) => { ochn.q.push([m, ...a]); }; });"
 
 
-def loader(collector: CountingServer) -> str:
+def loader(collector: str) -> str:
     """The vendor's own (reference page "JavaScript library"), base URL filled in."""
     return f"""<script>
     (function (d, s, id) {{
       var js, ojs = d.getElementsByTagName(s)[0];
       if (d.getElementById(id)) {{return;}}
       js = d.createElement(s); js.id = id; js.async=!0;
-      js.src = "{collector.origin}/jsapi/omnichannel.js"; ojs.parentNode.insertBefore(js, ojs);
+      js.src = "{collector}/jsapi/omnichannel.js"; ojs.parentNode.insertBefore(js, ojs);
     }} (document, 'script', 'omnichanneltrack'));
     </script>"""
 
 
-def tracked_page(collector: CountingServer, *, key: str = "var ochnkey = 'demo';", track: str = TRACK_VISIT) -> str:
+def tracked_page(collector: str, *, key: str = "var ochnkey = 'demo';", track: str = TRACK_VISIT) -> str:
     return f"""<!doctype html><html><head><title>A page</title><link rel="icon" href="data:,">
     <script>{key} {track}</script></head><body><a id="link" href="/next">next</a>{loader(collector)}</body></html>"""
 
 
-def asking_page(collector: CountingServer, attributes: str, body: str = "", track: str = TRACK_VISIT) -> str:
+def asking_page(collector: str, attributes: str, body: str = "", track: str = TRACK_VISIT) -> str:
     """A page whose script tag asks for more than today's pages do: `data-links data-spa`."""
     return f"""<!doctype html><html><head><title>A page</title><link rel="icon" href="data:,">
     <script>var ochnkey = 'demo'; {track}</script>
-    <script async {attributes} src="{collector.origin}/jsapi/omnichannel.js"></script></head><body>{body}</body></html>"""
+    <script async {attributes} src="{collector}/jsapi/omnichannel.js"></script></head><body>{body}</body></html>"""
 
 
 def send(page: Page, *descriptions: object) -> None:

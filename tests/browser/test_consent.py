@@ -18,7 +18,7 @@ DNT = "Object.defineProperty(Navigator.prototype, 'doNotTrack', {get: () => '1'}
 
 @pytest.fixture
 def gated(site: CountingServer, collector: CountingServer) -> CountingServer:
-    site.pages["/"] = asking_page(collector, "data-consent data-links")
+    site.pages["/"] = asking_page(collector.origin, "data-consent data-links")
     return site
 
 
@@ -69,7 +69,7 @@ def test_after_a_no_only_a_lead_goes(answer: object, collector: CountingServer, 
 def test_a_yes_that_is_taken_back_erases_what_was_kept(
     gated: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
-    gated.pages["/"] = asking_page(collector, 'data-consent="marketing"')
+    gated.pages["/"] = asking_page(collector.origin, 'data-consent="marketing"')
     page = waiting(open_tab())
     say(page, {"analytics": True})  # not what was asked for
     page.wait_for_timeout(1200)

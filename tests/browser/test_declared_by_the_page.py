@@ -19,7 +19,7 @@ def visits(collector: CountingServer, page: Page) -> list[str]:
 def test_the_key_is_found_however_it_is_declared(
     keyword: str, site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
-    site.pages["/"] = tracked_page(collector, key=f"{keyword} ochnkey = 'shop-key';")
+    site.pages["/"] = tracked_page(collector.origin, key=f"{keyword} ochnkey = 'shop-key';")
     assert visits(collector, open_tab()) == ["visit"]
     assert {fields["appkey"] for fields in collector.taken("init") + collector.taken("send")} == {"shop-key"}
 
@@ -36,8 +36,8 @@ def test_a_key_in_its_dead_zone_is_read_when_it_has_its_value(
 def test_without_a_key_events_wait_for_a_page_that_has_one(
     site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
-    site.pages["/"] = tracked_page(collector, key="")
-    site.pages["/keyed"] = tracked_page(collector)
+    site.pages["/"] = tracked_page(collector.origin, key="")
+    site.pages["/keyed"] = tracked_page(collector.origin)
     page = open_tab()
     page.wait_for_function("window.ochn && ochn.version && ochn.state().queued === 2")
     page.wait_for_timeout(300)
@@ -50,7 +50,7 @@ def test_the_loader_twice_and_the_script_twice_make_one_visit(
     site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
     again = f'<script src="{collector.origin}/jsapi/omnichannel.js"></script>'
-    site.pages["/"] = tracked_page(collector) + loader(collector) + again
+    site.pages["/"] = tracked_page(collector.origin) + loader(collector.origin) + again
     page = open_tab()
     assert visits(collector, page) == ["visit"]
 
@@ -60,7 +60,7 @@ def test_a_page_that_calls_ochntrack_before_the_script_is_there(
     stub: str, site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
     call = f"{stub} {TRACK_VISIT} if (window.ochn) ochntrack();"
-    site.pages["/"] = tracked_page(collector, track=call)
+    site.pages["/"] = tracked_page(collector.origin, track=call)
     assert visits(collector, open_tab()) == ["visit"]
 
 
@@ -76,7 +76,7 @@ def test_a_page_that_calls_ochntrack_before_the_script_is_there(
 def test_ochntrack_of_every_kind_is_called_once(
     track: str, site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
-    site.pages["/"] = tracked_page(collector, track=track)
+    site.pages["/"] = tracked_page(collector.origin, track=track)
     assert visits(collector, open_tab()) == ["visit"]
 
 
@@ -91,7 +91,7 @@ def test_ochntrack_declared_after_the_script_ran(
 def test_a_page_that_never_calls_init_is_introduced_when_it_sends(
     site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
-    site.pages["/"] = tracked_page(collector, track="function ochntrack() { ochn.send('action', 'visit'); }")
+    site.pages["/"] = tracked_page(collector.origin, track="function ochntrack() { ochn.send('action', 'visit'); }")
     assert visits(collector, open_tab()) == ["visit"]
     assert len(collector.taken("init")) == 1
 
@@ -100,7 +100,7 @@ def test_the_vendors_snippet_alone_is_told_that_it_sends_no_visit(
     site: CountingServer, collector: CountingServer, chromium: Browser
 ) -> None:
     track = "var enableLogging = true; function ochntrack() { ochn.init(); }"
-    site.pages["/"] = tracked_page(collector, track=track)
+    site.pages["/"] = tracked_page(collector.origin, track=track)
     with chromium.new_context() as context:
         page = context.new_page()
         with page.expect_console_message(lambda message: "init ok, no send on this page" in message.text):
@@ -149,7 +149,7 @@ def test_an_email_learned_later_asks_again_and_makes_the_visitor_a_customer(
 def test_what_is_told_of_the_device_and_of_the_page(
     site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
-    site.pages["/landing"] = tracked_page(collector)
+    site.pages["/landing"] = tracked_page(collector.origin)
     page = open_tab("/landing?utm_source=mail&utm_medium=spring&other=1")
     visit = collector.wait_taken("send", 1)[0]
     init = collector.taken("init")[0]

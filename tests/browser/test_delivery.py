@@ -1,6 +1,9 @@
 """Nothing is lost while the page stays: slow, failing and refusing collectors, blocked storage, patched fetch."""
 
+import re
+
 import pytest
+from playwright.sync_api import BrowserContext, Route
 
 from tests.browser.counting_server import CountingServer
 from tests.browser.pages import OpenTab, described, ready, send, tracked_page, wait_described
@@ -19,6 +22,7 @@ FILL_STORAGE = """() => {
   }
 }"""
 PRERENDERING = "Object.defineProperty(document, 'prerendering', {get: () => !window.seen});"
+SOON = "const later = setTimeout; window.setTimeout = (call, ms) => later(call, ms >= 2e4 && ms < 4e4 ? 1000 : ms);"
 THROWING_FETCH = "window.fetch = () => { throw new Error('patched'); };"
 
 
@@ -28,7 +32,7 @@ def test_what_is_sent_before_init_has_answered_follows_it_in_order(
     collector.fail("init", delay=1)
     twenty = "for (let n = 0; n < 20; n++) ochn.send('action', 'engagement', {description: n});"
     track = f"function ochntrack() {{ ochn.init(); {twenty} }}"
-    site.pages["/"] = tracked_page(collector, track=track)
+    site.pages["/"] = tracked_page(collector.origin, track=track)
     open_tab()
     assert wait_described(collector, 20) == [str(number) for number in range(20)]
     posts = [call.path for call in collector.calls if call.method == "POST"]
@@ -43,6 +47,55 @@ def test_the_collectors_trouble_is_waited_out(status: int, collector: CountingSe
     send(page, "first", "second")
     assert wait_described(collector, 2) == ["first", "second"]
     assert page.evaluate("ochn.state().dropped") == 0
+
+
+def test_a_collector_that_hangs_is_given_up_and_asked_again(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab(init_script=SOON))
+    collector.fail("send", delay=15)
+    send(page, "first")
+    page.wait_for_timeout(100)
+    send(page, "second")
+    collector.wait(lambda: len(described(collector)) == 2, 12)
+
+
+@pytest.mark.parametrize("blocked", ["**/jsapi/omnichannel.js", re.compile("/jsapi/(init|send|batch)$")])
+def test_a_browser_that_blocks_the_script_or_its_calls(
+    blocked: str | re.Pattern[str], context: BrowserContext, collector: CountingServer, open_tab: OpenTab
+) -> None:
+    tried: list[str] = []
+
+    def block(route: Route) -> None:
+        tried.append(route.request.url)
+        route.abort("blockedbyclient")
+
+    context.route(blocked, block)
+    page = open_tab()
+    page.wait_for_timeout(3000)
+    page.evaluate("window.ochn && ochn.send('action', 'engagement', {description: 'kept'})")
+    assert collector.posts() == 0
+    assert 1 <= len(tried) <= 4
+    context.unroute(blocked)
+    if page.evaluate("!!window.ochn"):
+        page.reload()
+        assert wait_described(collector, 1) == ["kept"]
+
+
+def test_a_thousand_kept_events_go_in_few_requests_and_in_order(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    before = collector.posts()
+    send(page, *range(900))
+    assert wait_described(collector, 900) == [str(number) for number in range(900)]
+    assert collector.posts() - before <= 20
+    ready(page)
+    assert page.evaluate("ochn.state().sent") == 902
+
+
+def test_a_collector_without_batches(collector: CountingServer, open_tab: OpenTab) -> None:
+    page = ready(open_tab())
+    collector.fail("send", status=404)
+    send(page, *range(5))
+    assert wait_described(collector, 5) == [str(number) for number in range(5)]
+    assert collector.posts() == 1 + 1 + 5
 
 
 def test_retry_after_is_obeyed_and_nothing_else_is_sent_meanwhile(collector: CountingServer, open_tab: OpenTab) -> None:
@@ -83,7 +136,7 @@ def test_storage_and_cookies_blocked(collector: CountingServer, open_tab: OpenTa
 
 
 def test_a_sandboxed_frame(site: CountingServer, collector: CountingServer, open_tab: OpenTab) -> None:
-    site.pages["/inner"] = tracked_page(collector)
+    site.pages["/inner"] = tracked_page(collector.origin)
     site.pages["/outer"] = '<link rel="icon" href="data:,"><iframe sandbox="allow-scripts" src="/inner"></iframe>'
     open_tab("/outer")
     assert len(collector.wait_taken("send", 1)) == 1

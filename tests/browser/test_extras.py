@@ -36,7 +36,7 @@ def visits(collector: CountingServer) -> list[str]:
 
 @pytest.fixture
 def watched(site: CountingServer, collector: CountingServer, open_tab: OpenTab) -> Page:
-    site.pages["/"] = asking_page(collector, ALL, BODY)
+    site.pages["/"] = asking_page(collector.origin, ALL, BODY)
     page = ready(open_tab())
     page.wait_for_function("!!window.ochnExtras")
     return page
@@ -68,7 +68,7 @@ def test_clicks_and_forms_are_told_and_not_touched(collector: CountingServer, wa
 def test_nothing_is_told_unasked_and_no_second_file_is_loaded(
     site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
-    site.pages["/"] = tracked_page(collector) + BODY
+    site.pages["/"] = tracked_page(collector.origin) + BODY
     page = ready(open_tab())
     for selector in ("#inner", "#file", "[fai-key]"):
         page.click(selector)
@@ -141,7 +141,7 @@ def test_a_page_asks_by_config_and_takes_it_back(
     site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
     track = "function ochntrack() { ochn.config({fai: true}); ochn.init(); ochn.send('action', 'visit'); }"
-    site.pages["/"] = asking_page(collector, "", BODY, track)
+    site.pages["/"] = asking_page(collector.origin, "", BODY, track)
     page = ready(open_tab())
     page.wait_for_function("!!window.ochnExtras")
     page.click("[fai-key]")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 def test_following_a_link_straight_after_send_loses_nothing_and_doubles_nothing(
     pending: int, site: CountingServer, collector: CountingServer, open_tab: OpenTab
 ) -> None:
-    site.pages["/next"] = tracked_page(collector)
+    site.pages["/next"] = tracked_page(collector.origin)
     page = ready(open_tab())
     said = [f"{number}" for number in range(pending)]
     page.evaluate(
@@ -124,7 +124,7 @@ def test_a_closed_tabs_events_are_taken_over_at_once(collector: CountingServer, 
 
 
 def test_back_out_of_the_cache_is_one_visit(collector: CountingServer, site: CountingServer, open_tab: OpenTab) -> None:
-    site.pages["/next"] = tracked_page(collector)
+    site.pages["/next"] = tracked_page(collector.origin)
     page = ready(open_tab())
     page.evaluate("window.revived = true")
     page.click("#link")
@@ -141,7 +141,7 @@ def test_back_out_of_the_cache_is_one_visit(collector: CountingServer, site: Cou
 def test_the_page_keeps_its_place_in_the_back_forward_cache_with_events_pending(
     collector: CountingServer, site: CountingServer, open_tab: OpenTab
 ) -> None:
-    site.pages["/next"] = tracked_page(collector)
+    site.pages["/next"] = tracked_page(collector.origin)
     page = ready(open_tab())
     page.evaluate("""window.revived = true;
       for (let n = 0; n < 40; n++) ochn.send('action', 'engagement', {description: n});
