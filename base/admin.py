@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -28,9 +29,13 @@ def _ready() -> Answer:
 
 
 def build_admin(
-    registry: CollectorRegistry, status: Callable[[], Mapping[str, Any]], ready: Callable[[], Answer] = _ready
+    registry: CollectorRegistry,
+    status: Callable[[], Mapping[str, Any]],
+    ready: Callable[[], Answer] = _ready,
+    pages: Mapping[str, Callable[[], Mapping[str, Any]]] = MappingProxyType({}),
 ) -> Starlette:
-    """`/metrics`, `/health/live`, `/health/ready` as `ready` answers (HTTP status, body), `/status` as `status` does."""
+    """`/metrics`, `/health/live`, `/health/ready` as `ready` answers (HTTP status, body), `/status` as `status` does,
+    and each path of `pages` as that does."""
 
     def metrics(_request: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -50,8 +55,16 @@ def build_admin(
             Route("/health/live", live),
             Route("/health/ready", health),
             Route("/status", show),
+            *(Route(path, _page(tell)) for path, tell in pages.items()),
         ]
     )
+
+
+def _page(tell: Callable[[], Mapping[str, Any]]) -> Callable[[Request], Response]:
+    def page(_request: Request) -> Response:  # in a thread: it reads files
+        return to_json(200, tell())
+
+    return page
 
 
 def to_json(status: int, body: Mapping[str, Any]) -> Response:

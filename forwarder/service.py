@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
@@ -24,6 +25,7 @@ from forwarder.destinations.build import build_destinations
 from forwarder.reload import DestinationReload
 from forwarder.renewal import Renewable
 from forwarder.settings import ForwarderRoot
+from forwarder.status import read_all
 from forwarder.supervision import keep_delivering
 from forwarder.transport import Transport
 from forwarder.transport_aiohttp import AiohttpTransport
@@ -84,7 +86,8 @@ async def run_forwarder(
     ending = ending_at_signal()
     async with open_forwarder(settings) as forwarder, AsyncExitStack() as stack:
         if admin:
-            app = build_admin(summed(forwarder.registry, environ), lambda: _shown(forwarder))
+            pages = {"/destinations": partial(read_all, settings.data_dir, settings.destinations)}
+            app = build_admin(summed(forwarder.registry, environ), lambda: _shown(forwarder), pages=pages)
             await stack.enter_async_context(admin_beside(app, settings.admin, ADMIN_PORT))
         running = [Renewable(destination) for destination in forwarder.destinations]
         reload = DestinationReload(settings, running, environ, forwarder.logger)

@@ -1,16 +1,35 @@
 """What `ochn status` reads: `<data_dir>/forwarder/<destination>.status.json`, replaced whole when something changed."""
 
 import os
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from base.clock import Clock, rfc3339
 from forwarder.breaker import Breaker
 from forwarder.destinations.base import Outcome
+
+RATE_SECONDS: Final = 10.0  # over which the rate is told
+
+
+def status_path(data_dir: Path, destination: str) -> Path:
+    return data_dir / "forwarder" / f"{destination}.status.json"
+
+
+def read_status(data_dir: Path, destination: str) -> dict[str, Any] | None:
+    """What its forwarder last told; None: none has run on this data directory."""
+    path = status_path(data_dir, destination)
+    found: dict[str, Any] | None = orjson.loads(path.read_bytes()) if path.is_file() else None
+    return found
+
+
+def read_all(data_dir: Path, destinations: Iterable[str]) -> dict[str, dict[str, Any] | None]:
+    """By the destination's name."""
+    return {name: read_status(data_dir, name) for name in destinations}
 
 
 @dataclass(slots=True)
@@ -30,6 +49,9 @@ class Status:
     _shown: bytes = b""
     _state: tuple[str, str | None] = ("", None)
     _since: str = ""
+    _error: str = ""
+    _failed: str | None = None  # when it last was seen in trouble
+    _delivered: deque[tuple[float, int]] = field(default_factory=deque)  # (monotonic, how many by then)
 
     def count(self, outcome: Outcome) -> None:
         self.late += outcome.late
@@ -45,6 +67,8 @@ class Status:
         state = ("troubled", self.problem) if self.problem else (breaker.state, breaker.reason)
         if state != self._state:
             self._state, self._since = state, rfc3339(self.clock.now())
+        if state[0] != "running" or breaker.last_error != self._error:
+            self._error, self._failed = breaker.last_error, rfc3339(self.clock.now())
         document: dict[str, Any] = {
             "destination": self.destination,
             "kind": self.kind,
@@ -54,6 +78,8 @@ class Status:
             "since": self._since,
             "last_success": None if self.last_success is None else rfc3339(self.last_success),
             "last_error": breaker.last_error,
+            "last_failure": self._failed,
+            "rate": self._rate(),
             "delivered": self.delivered,
             "late": self.late,
             "dead": self.dead,
@@ -68,3 +94,12 @@ class Status:
             draft = self.path.with_name(f"{self.path.name}.draft")
             draft.write_bytes(body)
             draft.replace(self.path)
+
+    def _rate(self) -> float:
+        """Events delivered a second."""
+        now = self.clock.monotonic()
+        self._delivered.append((now, self.delivered))
+        while now - self._delivered[0][0] > RATE_SECONDS:
+            self._delivered.popleft()
+        began, before = self._delivered[0]
+        return round((self.delivered - before) / (now - began), 1) if now > began else 0.0

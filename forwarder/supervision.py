@@ -9,7 +9,7 @@ from eventlog.log import EventLog
 from eventlog.watched import WatchedReader
 from forwarder.build import Surroundings, Target, build_delivery
 from forwarder.renewal import take_up
-from forwarder.status import Status
+from forwarder.status import Status, status_path
 
 AGAIN_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 1.0
@@ -21,8 +21,7 @@ async def keep_delivering(
     """Until `ending`. A fault of one destination, or of the log for it, stops no other: it begins anew after `again`
     seconds."""
     name = target.destination.name
-    path = around.data_dir / "forwarder" / f"{name}.status.json"
-    status = Status(name, target.destination.kind, path, around.clock)
+    status = Status(name, target.destination.kind, status_path(around.data_dir, name), around.clock)
     while not ending.is_set():
         try:
             await _deliver(target, status, log, around, ending)

@@ -11,6 +11,7 @@ from base.errors import UserError
 from ochn import serve
 from ochn.check import check_config
 from ochn.dead_letters import dead_list, dead_replay, dead_show
+from ochn.destinations import destinations
 from ochn.explain import explain
 from ochn.keys import list_keys, snippet
 from ochn.panel_checklist import panel_checklist
@@ -131,6 +132,7 @@ def sandbox(config: Config = None, host: Host = None, port: Port = None, data_di
 
 app.command(name="check-config", epilog="Example: ochn check-config --config ochn.toml")(check_config)
 app.command(epilog="Example: ochn status --data-dir ./data")(status)
+app.command(epilog="Example: ochn destinations --data-dir ./data")(destinations)
 app.command(epilog="Example: ochn replay --from 3h --to 1h --destination netcore --dry-run")(replay)
 app.command(epilog="Example: ochn trace 0190f3a1-5b2c-7… --data-dir ./data")(trace)
 app.command(name="panel-checklist", epilog="Example: ochn panel-checklist netcore")(panel_checklist)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from base.clock import SystemClock
 from base.errors import UserError
 from base.process import is_running
 from eventlog.topics import Topics
+from forwarder.status import read_status
 from ochn.config import Settings
 from ochn.log_access import open_log, run
 from ochn.output import age, json_lines, table
@@ -60,9 +60,8 @@ async def _lags(settings: Settings) -> dict[str, int]:
 def status_row(settings: Settings, name: str) -> dict[str, Any]:
     """What a destination's forwarder last told of it, and whether that one still runs."""
     row: dict[str, Any] = {"destination": name, "state": "never ran"}
-    path = settings.data_dir / "forwarder" / f"{name}.status.json"
-    if path.is_file():
-        row |= orjson.loads(path.read_bytes())
+    if told := read_status(settings.data_dir, name):
+        row |= told
         if not is_running(row["pid"]):
             row |= {"state": "stopped", "reason": None, "detail": "no forwarder runs here"}
     if not settings.destinations[name].enabled:

@@ -4,7 +4,7 @@ import asyncio
 import io
 import shutil
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from base.logs import build_logger
 from base.process import ending_at_signal, hangups
 from base.serving import listen, url_of
 from base.tallies import Tallies
+from forwarder.status import read_all
 from ochn.config import Settings
 from ochn.renewal import Renewals
 from ochn.running import Child, Renewal
@@ -81,7 +82,8 @@ async def _serve(tree: Tree, metrics: Path) -> int:
         try:
             await _until(ending, supervisor.start())
             if not ending.is_set():
-                admin = guarded(build_admin(tallies.registry(), supervisor.pids, supervisor.ready), settings.admin)
+                app = build_admin(tallies.registry(), supervisor.pids, supervisor.ready, _pages(tree))
+                admin = guarded(app, settings.admin)
                 tasks = [asyncio.create_task(work) for work in (serve_admin(admin, admin_socket), renewals.at(hangup))]
                 _announce(tree, door, admin_socket)
                 await _tick_until(ending, tree.tick)
@@ -89,6 +91,12 @@ async def _serve(tree: Tree, metrics: Path) -> int:
         finally:
             code = await supervisor.stop(END_SECONDS)
     return code
+
+
+def _pages(tree: Tree) -> dict[str, Callable[[], Mapping[str, Any]]]:
+    """Where a forwarder runs, how its destinations are."""
+    told = partial(read_all, tree.settings.data_dir, tree.settings.destinations)
+    return {"/destinations": told} if "forwarder" in tree.roles else {}
 
 
 async def _until(ending: asyncio.Event, start: Coroutine[Any, Any, None]) -> None:

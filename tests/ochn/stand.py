@@ -33,6 +33,7 @@ class Stand:
         (directory / "ochn.toml").write_text(CONFIG)
         self.upstream, self.clock, self.ids = Upstream(), HeldClock(time.time() - 3600), SeededIds(3)
         self.directory = directory
+        self.first = ""  # when the first event came
         log = a_log(directory, *TOPICS.all(("fp",)), clock=self.clock)
         settings = ForwarderSettings(park_after=0.1, first_retry=0.01, longest_retry=0.1)
         self.world = World(directory, Chain("fp"), self.upstream, log, self.clock, settings)
@@ -41,11 +42,16 @@ class Stand:
         """Of the command: it reads the real clock."""
         return time.time()
 
+    async def clock_moves(self) -> None:
+        self.clock.advance(0.1)
+        await asyncio.sleep(0.01)
+
     def event(self, subject: str, kind: str = "visit", **more: Any) -> Event:
         self.clock.advance(10)
         made = make_event(0, subject, kind, **more)
         moment = rfc3339(self.clock.now())
         made = made._replace(receivedtime=moment, time=moment)
+        self.first = self.first or moment
         return made._replace(id=self.ids.event_id(self.clock.now()), clienteventid=f"eid-{subject}-{kind}")
 
     def do(self, *steps: Callable[[], Awaitable[Any]]) -> None:

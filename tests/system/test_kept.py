@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ochn.cli import app
 from tests.support.kafka import Kafka
-from tests.support.product import Product
+from tests.support.product import Product, get_json
 from tests.system.outside import command, eventually, form
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -140,6 +140,9 @@ def test_status_tells_each_destination(product: Product) -> None:
     send(product, "p-paused")
     troubled = eventually(lambda: [row for row in rows(product, "status") if row["state"] == "paused"])
     assert [(row["destination"], row["reason"]) for row in troubled] == [("netcore", "credentials")]
+    shown = get_json(f"http://127.0.0.1:{product.admin_port}/destinations")
+    assert (shown["netcore"]["state"], shown["footprints"]["state"]) == ("paused", "running")
+    assert "mend its secret in the settings" in ask(product, "destinations")
     table = ask(product, "status")
     assert "credentials" in table
     assert "s ago" in table

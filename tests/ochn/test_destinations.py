@@ -1,0 +1,56 @@
+"""How every destination is: while it runs, while it stands still, and while nobody runs at all."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from forwarder.transport import Reply
+from tests.ochn.stand import Stand
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Stand:
+    return Stand(tmp_path)
+
+
+def row(stand: Stand) -> dict[str, Any]:
+    (found,) = map(orjson.loads, stand.ask("destinations", "--json").splitlines())
+    assert isinstance(found, dict)
+    return found
+
+
+def test_before_any_forwarder_ran(stand: Stand) -> None:
+    stand.do(lambda: stand.world.append(stand.event("v1"), stand.event("v2")))
+    found = row(stand)
+    assert (found["state"], found["lag"], found["oldest"]) == ("never ran", 2, stand.first)
+    assert "start it: ochn forwarder" in stand.ask("destinations")
+
+
+def test_what_it_has_done(stand: Stand) -> None:
+    stand.bring(stand.event("v1"), stand.event("v1", "sensors"), stand.event("m1"))
+    found = row(stand)
+    assert (found["state"], found["lag"], found["oldest"], found["last_failure"]) == ("running", 0, None, None)
+    assert (found["delivered"], found["filtered"], found["parked"]) == (1, {"high_volume": 1}, 1)
+    assert found["last_success"]
+    assert "way_out" not in found
+    assert "filtered high_volume 1" in stand.ask("destinations")
+
+
+def test_paused_says_why_and_the_way_out(stand: Stand) -> None:
+    stand.upstream.fault = lambda _call: Reply(401)
+
+    async def until_paused() -> None:
+        await stand.world.append(stand.event("v1"))
+        async with stand.world.running() as delivery:
+            while delivery.watch.breaker.state != "paused":
+                await stand.clock_moves()
+
+    stand.do(until_paused)
+    found = row(stand)
+    assert (found["state"], found["reason"], found["lag"]) == ("paused", "credentials", 1)
+    assert found["last_failure"]
+    told = stand.ask("destinations")
+    assert "credentials: 401" in told
+    assert "mend its secret in the settings" in told
