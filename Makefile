@@ -21,6 +21,7 @@ check: $(TEST) ## format, lint, types, and the rules of the house
 docs: $(TEST) ## the pages that are made from the code
 	@$(VENV)/python -m ochn.reference > docs/configuration.md
 	@$(VENV)/python -m eventlog.schema > docs/event.schema.json
+	@$(VENV)/python -m tests.support.hostile
 
 shim: ## omnichannel.min.js and its source map, from static/omnichannel.js (needs node and npm)
 	@exec scripts/shim
