@@ -75,6 +75,8 @@ class Settlement:
         destination = self.status.destination
         self.status.count(outcome)
         self._counts.add(destination, outcome.kind, str(outcome.reason))
+        if outcome.late:
+            self._late.add(destination)
         if self.events_logged:
             self.log.info(
                 "event.settled",
@@ -92,8 +94,6 @@ class Settlement:
 def _answer(evidence: Evidence | None) -> int | None:
     reply = None if evidence is None else evidence.reply
     return reply.status if isinstance(reply, Reply) else None
-        if outcome.late:
-            self._late.add(destination)
 
 
 def _expired(work: Work, outcome: Outcome) -> Outcome:
