@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import orjson
@@ -25,7 +26,7 @@ WAIT_SECONDS: Final = 0.1
 
 class Drain:
     """`left` is how many records the spool held when it was last counted. One process drains, whoever has the lease.
-    `came_back` is told how long each group took, `failed` why one did not get through: then it ends, and the next
+    `known` are places in the spool of what the log has already. `came_back` is told how long each group took, `failed` why one did not get through: then it ends, and the next
     `start` begins with the same group."""
 
     def __init__(
@@ -36,6 +37,7 @@ class Drain:
         writer: LogWriter,
         topics: Topics,
         *,
+        known: AbstractSet[int],
         came_back: Callable[[float], None],
         failed: Callable[[AppendError], None],
         metrics: LogMetrics,
@@ -43,11 +45,12 @@ class Drain:
     ) -> None:
         self._primary, self._log, self._spool, self._writer = primary, log, spool, writer
         self._topic, self._oversize, self._quarantine = topics.spool.name, topics.oversize.name, topics.quarantine.name
-        self._came_back, self._failed = came_back, failed
+        self._known, self._came_back, self._failed = known, came_back, failed
         self._metrics, self._logger = metrics, logger
         self._going = self._closing = False
         self._task: asyncio.Task[None] | None = None
-        self._handed_on = 0  # the next offset to go; ahead of what is committed while the disk takes no commits
+        self._handed_on = -1  # the next offset to go; ahead of what is committed while the disk takes no commits
+        self._tried = 0  # offsets before it have been sent from here, and may have arrived
         self._tail_unread = False
         self.left = self.done = 0
 
@@ -95,7 +98,8 @@ class Drain:
         while self._going:
             item = await reader.next(most, WAIT_SECONDS)
             if isinstance(item, Assigned):
-                doubtful = item.start + RECORDS  # whoever drained before may have ended between a group and its commit
+                # Another who drained before may have ended between a group and its commit.
+                doubtful = max(self._tried, 0 if item.start == self._handed_on else item.start + RECORDS)
             elif isinstance(item, Batch):
                 await self._hand_on([one for one in item.records if one.position.offset >= self._handed_on], doubtful)
                 self._handed_on, most = item.next_offset, RECORDS
@@ -116,12 +120,15 @@ class Drain:
         """Returns when the log has all; the first AppendError otherwise."""
         records, asked = [], []
         for one in stored:
+            if one.position.offset in self._known:
+                continue
             record = unwrap(one)
             if one.position.offset < doubtful or is_maybe_duplicate(one.value):
                 record = flagged(record, maybe_duplicate=True)
                 asked.append(record)
             records.append(record)
         there = await self._landed(asked) if asked else set()
+        self._tried = max(self._tried, stored[-1].position.offset + 1) if stored else self._tried
         started = asyncio.get_running_loop().time()
         outcomes = await _outcomes(self._primary, [record for record in records if id(record) not in there])
         for record, outcome in outcomes:
@@ -131,8 +138,9 @@ class Drain:
                 await self._keep_oversize(record, outcome)
         self._came_back(asyncio.get_running_loop().time() - started)
         self.done += len(stored)
-        self._metrics.drained.inc(len(stored) - len(there))
-        self._metrics.drained_already.inc(len(there))
+        sent = len(outcomes)
+        self._metrics.drained.inc(sent)
+        self._metrics.drained_already.inc(len(stored) - sent)
 
     async def _landed(self, records: Sequence[Record]) -> set[int]:
         """A log that can't be looked into twice in a row gets them a second time, rather than never."""

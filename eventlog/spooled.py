@@ -1,5 +1,6 @@
 """A record as it waits in the spool: itself under the spool's topic, with its own topic in a header in front."""
 
+from functools import lru_cache
 from typing import Final
 
 from eventlog.event import RECORD_HEADERS
@@ -26,6 +27,11 @@ def topic_of(stored: StoredRecord) -> str:
     name, topic = stored.headers[0] if stored.headers else ("", b"")
     if name != _TOPIC:
         raise ValueError(f"{stored.position} is no spooled record")
+    return _decoded(topic)
+
+
+@lru_cache(maxsize=64)
+def _decoded(topic: bytes) -> str:
     return topic.decode()
 
 

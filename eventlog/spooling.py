@@ -67,6 +67,7 @@ class SpoolingWriter:
             spool,
             writer,
             topics,
+            known=self._straight.landed,
             came_back=lambda seconds: breaker.came_back(seconds, self._loop.time()),
             failed=self._failed,
             metrics=metrics,
@@ -219,6 +220,7 @@ class SpoolingWriter:
         """What was held goes straight now, and all that comes behind it."""
         self._breaker.close(now)
         self._drain.stop()
+        self._straight.landed.clear()
         self._logger.info("spool_closed", drained=self._drain.done)
         held, self._held, self._hold_until = self._held, [], None
         for records, settled in held:

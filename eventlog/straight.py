@@ -14,27 +14,30 @@ from eventlog.log import LogWriter, Position, Record, Settled
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """`under_way` until the log has answered, `told` once its sender knows what became of it. `taken_over`: it is the
-    spool's too; `refused` by the spool while the log may still take it."""
+    """`under_way` until the log has answered, `landed` if it has it; `told` once its sender knows what became of it.
+    `taken_over`: it is the spool's too, at `place`, or `refused` by it while the log may still take it."""
 
     record: Record
     settled: Settled
     since: float
     under_way: bool = True
+    landed: bool = False
     told: bool = False
     taken_over: bool = False
+    place: int | None = None
     refused: AppendError | None = None
 
 
 class Straight:
     """`failed` is told of each failure after which the same record may go again: take all over then. `count` is what
-    the log has not answered yet, taken over or not."""
+    the log has not answered yet, taken over or not; `landed` the places in the spool of what the log took after all."""
 
     def __init__(self, log: LogWriter, failed: Callable[[AppendError], None], logger: Logger) -> None:
         self._log, self._failed, self._logger = log, failed, logger
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Sent] = deque()
         self.count = 0
+        self.landed: set[int] = set()
 
     def append(self, records: Sequence[Record], settled: Settled) -> None:
         now = self._loop.time()
@@ -61,12 +64,16 @@ class Straight:
         if isinstance(outcome, AppendError) and sent.under_way:
             sent.refused = outcome
         else:
+            sent.place = None if isinstance(outcome, AppendError) else outcome.offset
+            self._note(sent)
             self._tell(sent, outcome)
 
     def _answered(self, sent: Sent, _: Record, outcome: Position | AppendError) -> None:
         self.count -= 1
         sent.under_way = False
         if not isinstance(outcome, AppendError):
+            sent.landed = True
+            self._note(sent)
             self._tell(sent, outcome)
         elif sent.refused is not None:
             self._tell(sent, sent.refused)
@@ -74,6 +81,10 @@ class Straight:
             self._failed(outcome)
         elif not sent.taken_over:
             self._tell(sent, outcome)
+
+    def _note(self, sent: Sent) -> None:
+        if sent.landed and sent.place is not None:
+            self.landed.add(sent.place)
 
     def _tell(self, sent: Sent, outcome: Position | AppendError) -> None:
         if not sent.told:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -11,21 +11,29 @@ from eventlog.log import Record, Settled
 BATCH_BYTES = 512 * 1024  # one record may be larger, and then goes alone
 
 
+class Queued(NamedTuple):
+    """`bytes` as `size` tells."""
+
+    record: Record
+    settled: Settled
+    bytes: int
+
+
 @dataclass(slots=True)
 class Lane:
     topic: str
     partition: int
     limit: int  # bytes the brokers take in one batch
-    queue: deque[tuple[Record, Settled]] = field(default_factory=deque)
+    queue: deque[Queued] = field(default_factory=deque)
     busy: bool = False
 
-    def take(self, batch: Any) -> list[tuple[Record, Settled]]:
+    def take(self, batch: Any) -> list[Queued]:
         """Moves records from the queue into `batch` (aiokafka's builder) while they fit, the first always."""
-        taken: list[tuple[Record, Settled]] = []
+        taken: list[Queued] = []
         room = min(self.limit, BATCH_BYTES)
         while self.queue:
-            record = self.queue[0][0]
-            room -= size(record)
+            record, _, bytes_ = self.queue[0]
+            room -= bytes_
             if taken and room < 0:
                 break
             batch.append(

@@ -16,11 +16,11 @@ from aiokafka.structs import RecordMetadata
 
 from base.logs import Logger
 from base.metrics import LogMetrics
-from eventlog.appending import tell, too_large
+from eventlog.appending import MAX_RECORD_BYTES, tell, too_large
 from eventlog.errors import AppendError, LogUnavailable, RecordTooLarge
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_producer
-from eventlog.kafka.lane import BATCH_BYTES, Lane, size
+from eventlog.kafka.lane import BATCH_BYTES, Lane, Queued, size
 from eventlog.kafka.topics import Shape, ensure_topics
 from eventlog.log import LogState, Position, Record, Settled
 from eventlog.topics import Topic, topic_named
@@ -53,10 +53,11 @@ class KafkaWriter:
     def append(self, records: Sequence[Record], settled: Settled) -> None:
         self._in_flight += len(records)
         for record in records:
-            if refusal := self._refusal(record):
+            bytes_ = size(record)
+            if refusal := self._refusal(record, bytes_):
                 self._loop.call_soon(self._settle, record, settled, refusal)
             else:
-                self._enqueue(record, settled)
+                self._enqueue(Queued(record, settled, bytes_))
 
     def state(self) -> LogState:
         if self._producer is None:
@@ -78,15 +79,15 @@ class KafkaWriter:
             task.cancel()
         await asyncio.wait(left)
 
-    def _refusal(self, record: Record) -> AppendError | None:
+    def _refusal(self, record: Record, bytes_: int) -> AppendError | None:
         shape = self._shapes.get(record.topic)
         if self._producer is None:
             return too_large(record) or self._trouble
         if shape is None:
             return self._learn(record.topic)
-        if size(record) > shape.limit:
-            return RecordTooLarge(f"{size(record)} bytes do not fit {record.topic}, which takes {shape.limit}")
-        return too_large(record)
+        if bytes_ > shape.limit:
+            return RecordTooLarge(f"{bytes_} bytes do not fit {record.topic}, which takes {shape.limit}")
+        return too_large(record) if bytes_ > MAX_RECORD_BYTES else None
 
     def _learn(self, name: str) -> LogUnavailable:
         """The spool of several programs holds topics that only one of them was told of."""
@@ -104,13 +105,14 @@ class KafkaWriter:
             del self._topics[name]
             self._logger.warning("kafka_topic_unknown", topic=name, detail=str(error))
 
-    def _enqueue(self, record: Record, settled: Settled) -> None:
+    def _enqueue(self, queued: Queued) -> None:
+        record = queued.record
         shape = self._shapes[record.topic]
         partition = crc32(record.key) % shape.partitions  # not murmur2: that costs 17 µs in Python
         lane = self._lanes.get((record.topic, partition))
         if lane is None:
             lane = self._lanes[record.topic, partition] = Lane(record.topic, partition, shape.limit)
-        lane.queue.append((record, settled))
+        lane.queue.append(queued)
         if not lane.busy:
             lane.busy = True
             task = self._loop.create_task(self._send(lane))
@@ -143,7 +145,7 @@ class KafkaWriter:
             self._metrics.append_seconds.observe(self._loop.time() - begun)
             self._metrics.appended.labels(topic=lane.topic).inc(len(taken))
             known = done.offset >= 0  # a repeated batch may be acknowledged without its offset
-            for index, (record, settled) in enumerate(taken):
+            for index, (record, settled, _) in enumerate(taken):
                 offset = done.offset + index if known else -1
                 self._settle(record, settled, Position(lane.topic, lane.partition, offset))
 
@@ -156,15 +158,15 @@ class KafkaWriter:
             raise TimeoutError
         return sent.result()
 
-    def _verdict(self, error: Exception, taken: Sequence[tuple[Record, Settled]]) -> AppendError:
+    def _verdict(self, error: Exception, taken: Sequence[Queued]) -> AppendError:
         """The brokers refuse a whole batch for its size. Alone in it, a record is too large; else the topic's limit
         was lowered: it is read again with the next connection, and `append` then knows which are too large."""
         if isinstance(error, MessageSizeTooLargeError) and len(taken) == 1:
-            return RecordTooLarge(f"{size(taken[0][0])} bytes are more than Kafka takes")
+            return RecordTooLarge(f"{taken[0].bytes} bytes are more than Kafka takes")
         return self._connection.away(error)
 
-    def _settle_all(self, waiting: Iterable[tuple[Record, Settled]], error: AppendError) -> None:
-        for record, settled in waiting:
+    def _settle_all(self, waiting: Iterable[Queued], error: AppendError) -> None:
+        for record, settled, _ in waiting:
             self._settle(record, settled, error)
 
     def _settle(self, record: Record, settled: Settled, outcome: Position | AppendError) -> None:

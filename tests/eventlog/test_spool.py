@@ -125,7 +125,9 @@ async def test_nothing_is_settled_that_is_durable_nowhere(tmp_path: Path) -> Non
 async def test_what_a_stalled_log_holds_goes_to_the_spool_and_is_not_sent_twice(
     spool: EmbeddedLog, tmp_path: Path
 ) -> None:
+    """It says so late: nobody needs to look it up."""
     primary = StalledLog(MemoryLog())
+    primary.unread = True
     async with spooling(primary, spool, tmp_path) as writer:
         await append_durably(writer, [an_event(b"key", 0)])
         primary.stalled = True
@@ -141,6 +143,18 @@ async def test_what_a_stalled_log_holds_goes_to_the_spool_and_is_not_sent_twice(
     assert numbers(primary.kept) == list(range(52))
     flags = {event_of(record).get("spooled") for record in primary.kept.topics[EVENTS][0].records[:50]}
     assert flags == {None}, "they were on their way before the spool had them"
+
+
+async def test_what_it_took_without_saying_so_is_found_in_its_tail(spool: EmbeddedLog, tmp_path: Path) -> None:
+    primary, metrics = StalledLog(MemoryLog()), log_metrics(CollectorRegistry())
+    async with spooling(primary, spool, tmp_path, metrics=metrics) as writer:
+        primary.stalled = True
+        await append_durably(writer, [an_event(b"key", number) for number in range(10)])
+        primary.let_go(told=False)
+        await append_durably(writer, [an_event(b"key", 10)])
+        await until_direct(writer)
+    assert numbers(primary.kept) == list(range(11))
+    assert metrics.drained_already._value.get() == 10
 
 
 async def test_what_it_had_lost_is_sent_and_says_that_it_may_be_twice(spool: EmbeddedLog, tmp_path: Path) -> None:
@@ -163,7 +177,7 @@ async def test_a_log_that_cannot_be_looked_into_gets_it_twice_rather_than_never(
     async with spooling(primary, spool, tmp_path) as writer:
         primary.stalled = True
         await append_durably(writer, [an_event(b"key", 0)])
-        primary.let_go()
+        primary.let_go(told=False)
         await until_direct(writer)
     assert numbers(primary.kept) == [0, 0]
 

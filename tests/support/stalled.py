@@ -16,12 +16,13 @@ class StalledLog:
         self.stalled = self.unread = False
         self._waiting: list[tuple[Record, Settled]] = []
 
-    def let_go(self, *, taken: bool = True) -> None:
-        """What waited is taken now, or refused."""
+    def let_go(self, *, taken: bool = True, told: bool = True) -> None:
+        """What waited is taken now, or not; a failure is all that is `told` of what is not, or should not be known."""
         self.stalled = False
         waiting, self._waiting = self._waiting, []
         for record, settled in waiting:
-            settled(record, self.kept.store(record) if taken else LogUnavailable("stalled"))
+            position = self.kept.store(record) if taken else None
+            settled(record, position if position and told else LogUnavailable("stalled"))
 
     async def open_writer(self) -> "StalledWriter":
         return StalledWriter(self)
