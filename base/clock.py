@@ -1,7 +1,6 @@
 """Time as an argument: nothing in the product reads a clock it was not given."""
 
 import asyncio
-import math
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -59,10 +58,11 @@ class ManualClock:
 
 def rfc3339(seconds: float) -> str:
     """UTC with milliseconds and `Z`, the one form that leaves this product (RFC 3339)."""
-    fraction, whole = math.modf(seconds)
-    microseconds = round(fraction * 1e6)  # as datetime rounds
-    second, microsecond = int(whole) + microseconds // 1_000_000, microseconds % 1_000_000
-    return f"{_to_the_second(second)}.{microsecond // 1000:03d}Z"
+    second = int(seconds)
+    milliseconds = round((seconds - second) * 1e6) // 1000  # as datetime rounds, and then cuts
+    if milliseconds == 1000:
+        second, milliseconds = second + 1, 0
+    return f"{_to_the_second(second)}.{milliseconds:03d}Z"
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from base.errors import OchnError
 
 _SHORT: Final = 256  # what is longer is not kept: it may be as long as a body
 _USUAL: Final = 8_192  # bytes of a form; of a larger one nothing is kept
+_ASCII: Final = {pattern % code: chr(code) for code in range(128) for pattern in ("%02x", "%02X")}
 Pairs = Sequence[tuple[str, Any]]
 
 
@@ -64,6 +65,14 @@ def _shape_of_form(names: tuple[str, ...], limits: FormLimits) -> dict[str, Any]
 
 
 def _unquote(text: str) -> str:
+    first, *escaped = text.split("%")
+    try:
+        return first + "".join([_ASCII[piece[:2]] + piece[2:] for piece in escaped])
+    except KeyError:  # beyond ASCII, or no escape
+        return _unquote_slowly(text)
+
+
+def _unquote_slowly(text: str) -> str:
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ Sensors have no range or format checks: the vendor's own samples would fail any.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ _ACTION_OF: Final = {
 }
 
 Data = Mapping[str, Any]
-Check = Callable[[Data], Iterator[Remark]]
+Check = Callable[[Data], list[Remark]]
 
 
 def send_kind(data: Data) -> str:
@@ -39,69 +39,73 @@ def send_kind(data: Data) -> str:
     return action if isinstance(action, str) and action in ACTIONS else UNKNOWN
 
 
-def check(kind: str, data: Data, most_sensors: int) -> Iterator[Remark]:
+def check(kind: str, data: Data, most_sensors: int) -> list[Remark]:
     """`kind` as in the event's type; `data` in its canonical names and shapes."""
+    remarks = []
     if data.get("uType") not in (None, "", "p", "c"):
-        yield Remark(Quarantine.BAD_USER_TYPE, "uType")
+        remarks.append(Remark(Quarantine.BAD_USER_TYPE, "uType"))
     for each in _CHECKS.get(kind, ()):
-        yield from each(data)
+        remarks += each(data)
     sensors = data.get("sensors")
     if isinstance(sensors, list) and len(sensors) > most_sensors:
-        yield Remark(HELD_BACK["sensors"], "sensors")
+        remarks.append(Remark(HELD_BACK["sensors"], "sensors"))
+    return remarks
 
 
-def _request(data: Data) -> Iterator[Remark]:
+def _request(data: Data) -> list[Remark]:
     request, action = data.get("requestType"), data.get("actionType")
     ad = isinstance(request, str) and request in AD_REQUESTS
+    remarks = []
     if request != "action" and not ad:
-        yield Remark(Quarantine.UNKNOWN_REQUEST_TYPE, "requestType")
+        remarks.append(Remark(Quarantine.UNKNOWN_REQUEST_TYPE, "requestType"))
     if not (isinstance(action, str) and action in ACTIONS) and not (ad and action in (None, "")):
-        yield Remark(Quarantine.UNKNOWN_ACTION_TYPE, "actionType")
+        remarks.append(Remark(Quarantine.UNKNOWN_ACTION_TYPE, "actionType"))
+    return remarks
 
 
-def _data_of_action(data: Data) -> Iterator[Remark]:
-    for name in _additional(data):
-        if _ACTION_OF.get(name, data["actionType"]) != data["actionType"]:
-            yield Remark(Warned.DATA_OF_OTHER_ACTION, f"additionalData[{name}]")
+def _data_of_action(data: Data) -> list[Remark]:
+    action = data["actionType"]
+    others = [name for name in _additional(data) if _ACTION_OF.get(name, action) != action]
+    return [Remark(Warned.DATA_OF_OTHER_ACTION, f"additionalData[{name}]") for name in others]
 
 
-def _rating(data: Data) -> Iterator[Remark]:
-    if not _is_within(_additional(data).get("rating", 1), 1, 10):
-        yield Remark(Quarantine.RATING_OUT_OF_RANGE, "additionalData[rating]")
+def _rating(data: Data) -> list[Remark]:
+    fits = _is_within(_additional(data).get("rating", 1), 1, 10)
+    return [] if fits else [Remark(Quarantine.RATING_OUT_OF_RANGE, "additionalData[rating]")]
 
 
-def _percent(data: Data) -> Iterator[Remark]:
-    if not _is_within(_additional(data).get("percentCompleted", 0), 0, 100):
-        yield Remark(Quarantine.PERCENT_OUT_OF_RANGE, "additionalData[percentCompleted]")
+def _percent(data: Data) -> list[Remark]:
+    fits = _is_within(_additional(data).get("percentCompleted", 0), 0, 100)
+    return [] if fits else [Remark(Quarantine.PERCENT_OUT_OF_RANGE, "additionalData[percentCompleted]")]
 
 
-def _contact(data: Data) -> Iterator[Remark]:
+def _contact(data: Data) -> list[Remark]:
     additional = _additional(data)
+    remarks = []
     if "appointmentDate" in additional and not _is_date(additional["appointmentDate"]):
-        yield Remark(Quarantine.BAD_APPOINTMENT_DATE, "additionalData[appointmentDate]")
+        remarks.append(Remark(Quarantine.BAD_APPOINTMENT_DATE, "additionalData[appointmentDate]"))
     if additional.get("senderType", "person") not in ("person", "organization"):
-        yield Remark(Quarantine.BAD_SENDER_TYPE, "additionalData[senderType]")
+        remarks.append(Remark(Quarantine.BAD_SENDER_TYPE, "additionalData[senderType]"))
+    return remarks
 
 
-def _receipts(data: Data) -> Iterator[Remark]:
+def _receipts(data: Data) -> list[Remark]:
     receipts = _additional(data).get("receipts", [])
-    if not isinstance(receipts, list) or not all(_is_receipt(item) for item in receipts):
-        yield Remark(Quarantine.BAD_RECEIPTS, "additionalData[receipts]")
+    fits = isinstance(receipts, list) and all(_is_receipt(item) for item in receipts)
+    return [] if fits else [Remark(Quarantine.BAD_RECEIPTS, "additionalData[receipts]")]
 
 
-def _location(data: Data) -> Iterator[Remark]:
-    if not _is_within(data.get("lat"), -90, 90) or not _is_within(data.get("lon"), -180, 180):
-        yield Remark(Quarantine.BAD_LOCATION, "lat, lon")
+def _location(data: Data) -> list[Remark]:
+    fits = _is_within(data.get("lat"), -90, 90) and _is_within(data.get("lon"), -180, 180)
+    return [] if fits else [Remark(Quarantine.BAD_LOCATION, "lat, lon")]
 
 
-def _sensors(data: Data) -> Iterator[Remark]:
-    if not data.get("sensors"):
-        yield Remark(Quarantine.MISSING_SENSORS, "sensors")
+def _sensors(data: Data) -> list[Remark]:
+    return [] if data.get("sensors") else [Remark(Quarantine.MISSING_SENSORS, "sensors")]
 
 
-def _lead(data: Data) -> Iterator[Remark]:
-    if not data.get("lead"):
-        yield Remark(Quarantine.EMPTY_LEAD, "lead")
+def _lead(data: Data) -> list[Remark]:
+    return [] if data.get("lead") else [Remark(Quarantine.EMPTY_LEAD, "lead")]
 
 
 _ACTION: Final[tuple[Check, ...]] = (_request, _data_of_action)

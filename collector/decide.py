@@ -1,6 +1,6 @@
 """An arrival to a decision, without I/O: `take` acts on it, `ochn explain` prints it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from base.clock import rfc3339
@@ -32,7 +32,7 @@ class Decision(NamedTuple):
     call: Call
     envelope: Envelope
     fields: Mapping[str, Any]
-    judged: tuple[Fitted, ...]
+    judged: list[Fitted]
 
     @property
     def key(self) -> AppKey:
@@ -62,17 +62,19 @@ class Decider:
         key = self._find_key(arrival, decoded.fields)
         overrate = self._rates.over(call, key, arrival.client, decoded.fields)
         envelope = _envelope(arrival, key, overrate=overrate)
-        judged = tuple(self._judged(self._events(call, arrival, decoded), envelope))
+        judged = self._judged(self._events(call, arrival, decoded), envelope)
         return Decision(arrival, call, envelope, decoded.fields, judged)
 
-    def _judged(self, events: Iterable[Sent], envelope: Envelope) -> Iterator[Fitted]:
+    def _judged(self, events: Iterable[Sent], envelope: Envelope) -> list[Fitted]:
         """In a batch, what names no visitor is of the one whom the init before it was answered."""
         answered = ""
+        judged = []
         for sent in events:
-            named = sent.of(answered)
+            named = sent.of(answered) if answered else sent
             verdict = judge(named, envelope, self._identity, self._limits.sensors)
-            answered = next(iter(verdict.answer.values()), answered)
-            yield fit(verdict, named)
+            answered = next(iter(verdict.answer.values())) if verdict.answer else answered
+            judged.append(fit(verdict, named))
+        return judged
 
     def _find_key(self, arrival: Arrival, fields: Mapping[str, Any]) -> AppKey:
         """In the body or in the header: either alone is enough, and a known one in either is."""
@@ -83,18 +85,18 @@ class Decider:
                 return key
         raise Refused(self._rates.stranger(arrival.client))
 
-    def _events(self, call: Call, arrival: Arrival, decoded: Decoded) -> Iterator[Sent]:
-        faults = tuple(map(Remark, decoded.faults))
+    def _events(self, call: Call, arrival: Arrival, decoded: Decoded) -> list[Sent]:
+        faults = tuple(map(Remark, decoded.faults)) if decoded.faults else ()
         if call.kind == "prepopulate":
-            return
+            return []
         if call.kind != "batch":
-            yield Sent(call, arrival.event_id, decoded.fields, decoded.body, faults)
-        elif faults and "events" not in decoded.fields:
-            yield Sent(Call(call.surface, "send"), arrival.event_id, decoded.fields, decoded.body, faults)
-        else:
-            for entry in self._entries(decoded.fields):
-                event_id = self._ids.event_id(arrival.received)
-                yield entry_of(call, event_id, entry, decoded, self._body_limits)
+            return [Sent(call, arrival.event_id, decoded.fields, decoded.body, faults)]
+        if faults and "events" not in decoded.fields:
+            return [Sent(Call(call.surface, "send"), arrival.event_id, decoded.fields, decoded.body, faults)]
+        return [
+            entry_of(call, self._ids.event_id(arrival.received), entry, decoded, self._body_limits)
+            for entry in self._entries(decoded.fields)
+        ]
 
     def _entries(self, fields: Mapping[str, Any]) -> list[Any]:
         entries = fields.get("events")

@@ -48,7 +48,7 @@ class Sent(NamedTuple):
 
     def of(self, visitor: str) -> Self:
         """With that visitor's id, unless it has one: an init asks for its own."""
-        if not visitor or self.call.kind == "init" or any(self.fields.get(name) for name in ("uid", "mid", "pid")):
+        if self.call.kind == "init" or any(self.fields.get(name) for name in ("uid", "mid", "pid")):
             return self
         return self._replace(fields={**self.fields, "uid": visitor})
 

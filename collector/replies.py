@@ -132,8 +132,10 @@ class Answers:
 
     def _warnings(self, verdict: Verdict) -> dict[str, list[str]]:
         """What the page's author should mend; an id that the vendor once issued is noted, and nothing to mend."""
+        if not self.warnings or not verdict.remarks:
+            return {}
         told = [remark.sentence() for remark in verdict.remarks if remark.code is not Warned.FOREIGN_ID]
-        return {"warnings": told} if self.warnings and told else {}
+        return {"warnings": told} if told else {}
 
     def _cookies(self, decision: Decision, verdict: Verdict) -> Iterator[tuple[str, str]]:
         """By name; of a batch's several the last stands."""

@@ -21,6 +21,8 @@ def read_cookies(headers: Mapping[str, str]) -> dict[str, str]:
 
 def consent(headers: Mapping[str, str], cookies: Mapping[str, str]) -> str | None:
     """`cookie=accepted;gpc=1;dnt=1`, only what was said; a cookie of purposes is `cookie=analytics:yes,marketing:no`."""
+    if not cookies and "sec-gpc" not in headers and "dnt" not in headers:
+        return None  # most often
     said = []
     if cookie := _cookie(cookies.get("cookie_consent", "")):
         said.append(f"cookie={cookie}")
