@@ -130,13 +130,13 @@ Calls = Iterable[Mapping[str, Any]]
 
 def footprints_arrived(calls: Calls) -> Arrived:
     for call in calls:
-        if call["path"].endswith("/send") and call["status"] == 200:
+        if call["path"].endswith("/send") and call["events"]:
             yield from _of_visit(call["body"].get("aditionalData"))
 
 
 def netcore_arrived(calls: Calls) -> Arrived:
     for call in calls:
-        for activity in call["body"] if call["status"] == 200 else ():
+        for activity in call["body"] if call["events"] else ():
             yield from _of_visit(activity["activity_params"])
 
 

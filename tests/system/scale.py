@@ -16,6 +16,11 @@ class Scale:
     deadline: float
     patience: float
     renewals: int
+    fault_held: float = 5.0
+    probe_seconds: float = 1.5
+    token_seconds: int = 2
+    churns: int = 3
+    between_churns: float = 3.0
 
 
 FULL = Scale(
@@ -27,6 +32,11 @@ FULL = Scale(
     deadline=300.0,
     patience=3.0,
     renewals=10,
+    fault_held=600.0,
+    probe_seconds=10.0,
+    token_seconds=60,
+    churns=12,
+    between_churns=10.0,
 )
 SHORT = Scale(
     events=2_000, kills=3, between_kills=2.0, kafka_away=8.0, leaderless=5.0, deadline=90.0, patience=15.0, renewals=2
