@@ -23,6 +23,7 @@ from eventlog.errors import LogUnavailable
 from eventlog.log import Position, Record, Settled
 from forwarder.offsets import Offsets
 from ochn.running import Running
+from tests.support.jumping import timers_jump, wall_clock_jumps
 from tests.support.sabotaged_forwarder import naive
 
 HOW = "SABOTAGE"
@@ -104,6 +105,8 @@ SABOTAGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "forget_the_spooled": (forget_the_spooled, ("collector",)),
     "believe_the_disk": (believe_the_disk, ("collector",)),
     "cut_off": (cut_off, (OCHN,)),
+    "wall_clock_jumps": (wall_clock_jumps, (OCHN, *EVERY)),
+    "timers_jump": (timers_jump, (OCHN, *EVERY)),
     "leader_alone": (leader_alone, ("collector",)),
     "every_connection": (every_connection, ("collector",)),
     "outlive_parent": (outlive_parent, EVERY),
