@@ -42,6 +42,7 @@ class Figures:
     refused: int
     broken: int
     resident_mb: float
+    spooled: int = 0  # events that Kafka did not hold at once, because they had gone into the spool
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def kafka(stand: Stand) -> Iterator[Line]:
         return
     for connections, (ratio, rate, cpu) in KAFKA_TARGETS.items():
         name, call = f"Kafka acks=all, 1 worker, {connections} connections", visit()
-        limit, ours = stand.of_bare(call, connections), stand.of(stand.collector(), call, connections)
+        limit, ours = stand.beside_bare(stand.collector(), call, connections)
         yield rated("kafka", name, ours, limit, Target(ratio=ratio))
         yield line("kafka", "… absolute", RATE, ours.events_per_second, target=Target(least=rate))
         yield line("kafka", "…", CPU, ours.cpu_us_per_event, limit.cpu_us_per_event, target=Target(most=cpu))
@@ -37,7 +37,7 @@ def workers(stand: Stand) -> Iterator[Line]:
 def embedded(stand: Stand) -> Iterator[Line]:
     for connections in KAFKA_TARGETS:
         name = f"embedded log, 1 worker, {connections} connections"
-        limit, ours = stand.of_bare(visit(), connections), stand.of(Collector("embedded"), visit(), connections)
+        limit, ours = stand.beside_bare(Collector("embedded"), visit(), connections)
         yield rated("embedded", name, ours, limit)
         if stand.kafka is not None:
             beside = stand.of(stand.collector(), visit(), connections)
@@ -45,8 +45,8 @@ def embedded(stand: Stand) -> Iterator[Line]:
 
 
 def asgi(stand: Stand) -> Iterator[Line]:
-    limit, lane = stand.of_bare(visit(), 64), stand.of(stand.collector(), visit(), 64)
-    ours = stand.of(stand.collector("no fast lane", flags=("--no-fast-lane",)), visit(), 64)
+    lane = stand.of(stand.collector(), visit(), 64)
+    limit, ours = stand.beside_bare(stand.collector("no fast lane", flags=("--no-fast-lane",)), visit(), 64)
     yield rated("asgi", "--no-fast-lane, 64 connections", ours, limit)
     yield rated("asgi", "… beside the lane", ours, lane, Target(beside="the lane"))
     with bare_uvicorn(stand.seats.server) as server:
@@ -62,11 +62,13 @@ def bodies(stand: Stand) -> Iterator[Line]:
         batch(50): Target(least=100_000),
     }
     for call, target in targets.items():
-        limit, ours = stand.of_bare(call, 64), stand.of(stand.collector(), call, 64)
+        limit, ours = stand.beside_bare(stand.collector(), call, 64)
         yield rated("bodies", f"{call.name} ({call.body_bytes:,} B), 64 connections", ours, limit, target)
 
 
 def rated(part: str, name: str, ours: Figures, beside: Figures, target: Target = STATED) -> Line:
     lost = f", {ours.refused:,} refused, {ours.broken:,} broken" if ours.refused or ours.broken else ""
-    note = f"{ours.cpu_us_per_event} CPU µs an event, wrk's p99 {ours.p99_ms:.1f} ms{lost}"
+    lost += f", {ours.spooled:,} by way of the spool" if ours.spooled else ""
+    by_cpu = beside.cpu_us_per_event / max(ours.cpu_us_per_event, 0.1)  # what neighbours on the cores change least
+    note = f"{ours.cpu_us_per_event} CPU µs an event: {by_cpu:.2f} by CPU; wrk's p99 {ours.p99_ms:.1f} ms{lost}"
     return line(part, name, RATE, ours.events_per_second, beside.events_per_second, target=target, note=note)

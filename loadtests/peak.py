@@ -1,6 +1,6 @@
 """`make bench`: how much one collector takes, how long people wait, what it costs; each figure beside the bare limit.
 
-    python -m loadtests.peak --seconds 10 --json bench.json --pictures docs/pictures
+    python -m loadtests.peak --json bench.json --pictures docs/pictures
     python -m loadtests.peak --short --parts embedded,waits
 
 wrk replays the same calls for 100,000 visitors over loopback, from a core of its own, at a server pinned to one;
@@ -83,13 +83,25 @@ def table(lines: list[Line]) -> Table:
 
 def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="How fast one collector is, beside the bare limit.")
-    parser.add_argument("--seconds", type=int, default=10, help="of each measured run")
+    parser.add_argument("--seconds", type=int, default=5, help="of each measured run; default: %(default)s")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="bare limit and ours in turn, so often; default: %(default)s"
+    )
+    parser.add_argument(
+        "--events", type=int, default=1_000_000, help="the forwarder begins behind; default: %(default)s"
+    )
     parser.add_argument("--short", action="store_true", help="one second a run: only whether it works")
     parser.add_argument("--parts", default=",".join([*PARTS, GROWTH]), help="of: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw how it grows there, as growth.png")
     return parser.parse_args(given)
+
+
+def _options(asked: argparse.Namespace) -> Options:
+    if asked.short:
+        return Options(seconds=1, rounds=1, down=3, forwarded=20_000, short=True)
+    return Options(seconds=asked.seconds, rounds=asked.rounds, forwarded=asked.events)
 
 
 def main(given: list[str]) -> None:
@@ -100,7 +112,7 @@ def main(given: list[str]) -> None:
     for tool in ("wrk", "taskset"):
         if shutil.which(tool) is None:
             raise SystemExit(f"{tool} is missing: run `scripts/install-tools {tool}`, or install it")
-    options = Options(1, 1, 3, 20_000, short=True) if asked.short else Options(asked.seconds)
+    options = _options(asked)
     command = shlex.join(["python", "-m", "loadtests.peak", *given])
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -38,6 +38,13 @@ class Server:
         """In its log, without the quarantined."""
         return asyncio.run(_events_in_log(self.environ))
 
+    def events_once(self, least: int, deadline: float) -> int:
+        """In its log once so many have come, or at the deadline (seconds)."""
+        until = time.monotonic() + deadline
+        while (held := self.events()) < least and time.monotonic() < until:
+            time.sleep(0.5)
+        return held
+
 
 @dataclass(frozen=True)
 class Collector:

@@ -8,12 +8,11 @@ from loadtests.lines import Line, Target, line, unmeasured
 from loadtests.machine import pin, resident_mb
 from loadtests.paced import Pace, Waits, told
 from loadtests.servers import Server
-from loadtests.stand import NO_CORES, Stand
+from loadtests.stand import NO_CORES, SPOOL_DEADLINE, Stand
 from tests.support.kafka import KafkaServer
 
 CONNECTIONS = 64
 DOWN_RATE = 5_000.0  # events a second while Kafka is away
-DRAINED_DEADLINE = 120.0  # seconds
 
 
 def waits(stand: Stand) -> Iterator[Line]:
@@ -64,21 +63,12 @@ def _with_kafka_down(stand: Stand, kafka: KafkaServer, server: Server) -> Line:
         seen = told(driver)
     kafka.start()
     pin(kafka.pid, stand.seats.broker)
-    drained = _drained(server, kept + seen.answered)
+    began, asked = time.monotonic(), kept + seen.answered
+    if (held := server.events_once(asked, SPOOL_DEADLINE)) < asked:
+        raise SystemExit(f"{asked:,} events were answered 2xx and Kafka holds {held:,}: these figures are worthless")
+    drained = time.monotonic() - began
     note = (
         f"from {before:.0f} MB; {seen.answered:,} answered, {_spread(seen)}; in Kafka {drained:.0f} s after its return"
     )
     name = f"more memory after {down} s with Kafka down, {DOWN_RATE:,.0f}/s"
     return line("memory", name, "MB", round(most - before, 1), target=Target(most=50), note=note)
-
-
-def _drained(server: Server, events: int) -> float:
-    """Seconds until Kafka holds so many."""
-    began = time.monotonic()
-    while (held := server.events()) < events:
-        if time.monotonic() - began > DRAINED_DEADLINE:
-            raise SystemExit(
-                f"{events:,} events were answered 2xx and Kafka holds {held:,}: these figures are worthless"
-            )
-        time.sleep(0.5)
-    return time.monotonic() - began
