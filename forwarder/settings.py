@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticKnownError
 
 from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
 from eventlog.settings import LogSettings
+from forwarder.destinations import own
 from forwarder.destinations.engagelab.settings import EngageLabSettings
 from forwarder.destinations.expertsender.settings import ExpertSenderSettings
 from forwarder.destinations.footprints.settings import FootprintsSettings
@@ -58,9 +60,26 @@ class SandboxRoot(Root):
 
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+OURS: Final = ("footprints", "netcore", "ray", "expertsender", "engagelab")
+
+
+def _of_its_kind(value: Any, ours: ValidatorFunctionWrapHandler) -> Any:
+    """A kind that is not ours is looked for in the packages that are installed (forwarder/destinations/own.py)."""
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    if not isinstance(kind, str) or kind in OURS:
+        return ours(value)
+    try:
+        return own.find(kind).settings.model_validate(value)
+    except KeyError:
+        known = ", ".join(map(repr, (*OURS, *own.installed())))
+        told = {"discriminator": "'kind'", "tag": kind, "expected_tags": known}
+        raise PydanticKnownError("union_tag_invalid", told) from None
+
+
 AnyDestination = Annotated[
     FootprintsSettings | NetcoreSettings | RaySettings | ExpertSenderSettings | EngageLabSettings,
     Field(discriminator="kind"),
+    WrapValidator(_of_its_kind),
 ]
 
 

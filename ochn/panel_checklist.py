@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from base.errors import UserError
+from forwarder.destinations import own
 from forwarder.destinations.engagelab import mapping as engagelab
 from forwarder.destinations.expertsender import mapping as expertsender
 from forwarder.destinations.footprints import FootprintsSettings
@@ -47,7 +48,7 @@ def panel_checklist(
         there_are = ", ".join(destinations) or "none"
         raise UserError(f"there is no destination {name} in the configuration", f"there are: {there_are}")
     chosen = destinations[name]
-    items = _PANELS[chosen.kind](chosen)
+    items = (_PANELS[chosen.kind] if chosen.kind in _PANELS else own.find(chosen.kind).panel)(chosen)
     if as_json:
         json_lines(asdict(item) for item in items)
         return

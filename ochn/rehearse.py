@@ -7,7 +7,9 @@ import orjson
 
 from base.masking import mask, mask_text
 from eventlog.event import Event
+from forwarder.destinations import own
 from forwarder.destinations.base import Call, Destination, Fact, Outcome
+from forwarder.destinations.build import KINDS
 from forwarder.transport import Reply, Request
 
 Step = dict[str, Any]
@@ -73,6 +75,8 @@ def _said(outcome: Outcome) -> str:
 
 
 def _answer(destination: Destination, call: Call) -> Reply:
+    if destination.kind not in KINDS:
+        return own.find(destination.kind).accepted
     told = dict(_ANSWERS.get(f"{destination.kind}.{call.purpose}", _ANSWERS.get(destination.kind, {})))
     if (destination.kind, call.purpose) == ("engagelab", "register"):
         values = orjson.loads(call.request.body)["identity_values"]

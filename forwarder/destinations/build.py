@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from forwarder.destinations import own
 from forwarder.destinations.base import Destination
 from forwarder.destinations.engagelab import EngageLab
 from forwarder.destinations.expertsender import ExpertSender
@@ -26,4 +27,9 @@ def build_destinations(settings: ForwarderRoot) -> list[Destination]:
     """Those that are enabled, in the order of the file."""
     keys = {name: key.values[0] for name, key in settings.keys.items()}
     enabled = {name: chosen for name, chosen in settings.destinations.items() if chosen.enabled}
-    return [KINDS[chosen.kind](name, chosen, keys) for name, chosen in enabled.items()]
+    return [_builder(chosen.kind)(name, chosen, keys) for name, chosen in enabled.items()]
+
+
+def _builder(kind: str) -> Callable[[str, Any, AppKeys], Destination]:
+    """Of a kind that the settings were validated with."""
+    return KINDS[kind] if kind in KINDS else own.find(kind).build

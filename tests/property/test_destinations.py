@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from base.ids import SeededIds
 from base.reasons import Dead, Filter, Parked
 from eventlog.event import Event
+from examples.webhook.ochn_webhook import Webhook, WebhookSettings
 from forwarder.destinations.base import Destination
 from forwarder.destinations.engagelab import EngageLab, EngageLabSettings
 from forwarder.destinations.expertsender import ExpertSender, ExpertSenderSettings
@@ -127,11 +128,15 @@ def engagelab() -> Destination:
     return EngageLab("e", EngageLabSettings.model_validate(options))
 
 
+def webhook() -> Destination:
+    return Webhook("w", WebhookSettings.model_validate({"kind": "webhook", "url": "x.example", "secret": "s"}))
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     found=st.lists(events, min_size=1, max_size=5),
     answers=st.lists(replies | st.builds(Reply, st.just(200), st.just({}), ANSWERS.map(written)), max_size=8),
-    which=st.sampled_from([footprints, netcore, ray, expertsender, engagelab]),
+    which=st.sampled_from([footprints, netcore, ray, expertsender, engagelab, webhook]),
 )
 def test_any_event_and_any_reply(found: list[Event], answers: list[Any], which: Any) -> None:
     destination, facts = which(), MemoryFacts()

@@ -10,7 +10,7 @@ import pytest
 from base.errors import SettingsError
 from base.settings import validate
 from forwarder.destinations.build import KINDS, build_destinations
-from forwarder.settings import ForwarderRoot
+from forwarder.settings import OURS, ForwarderRoot
 from tests.support.destinations import MemoryFacts
 from tests.support.events import NOW, send
 
@@ -18,6 +18,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "destinations"
 EXAMPLES = [
     pytest.param(page.stem, example, id=f"{page.stem}-{number}")
     for page in sorted(DOCS.glob("*.md"))
+    if page.stem != "own"  # needs a package that is not installed: test_own.py
     for number, example in enumerate(re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL))
 ]
 
@@ -41,7 +42,7 @@ def test_every_setting_stands_in_an_example(kind: str) -> None:
 
 
 def test_every_kind_is_documented() -> None:
-    assert {page.stem for page in DOCS.glob("*.md")} == set(KINDS)
+    assert {page.stem for page in DOCS.glob("*.md")} - {"own"} == set(KINDS) == set(OURS)
 
 
 def test_in_the_order_of_the_file_without_those_turned_off() -> None:
