@@ -89,6 +89,9 @@ class Drain:
             self._failed(error)
         except (OchnError, OSError) as error:
             self._logger.warning("drain_stopped", detail=str(error))
+        except Exception as error:
+            self._logger.exception("drain_failed")
+            self._failed(LogUnavailable(f"the drain failed: {error!r}"))
         finally:
             await reader.close(1.0)
 
@@ -146,7 +149,7 @@ class Drain:
         """A log that can't be looked into twice in a row gets them a second time, rather than never."""
         try:
             there = await landed(self._log, records)
-        except LogUnavailable as error:
+        except Exception as error:  # whatever looking dies of, the events go on
             self._tail_unread = not self._tail_unread
             if self._tail_unread:
                 raise

@@ -29,6 +29,8 @@ class SpoolState:
         seconds = self._clock.monotonic() - self._shown_at
         if not changed and (breaker.state == "closed" or seconds < SHOW_SECONDS):
             return
+        if not self._breaker:
+            self._sweep()
         if changed:
             self._breaker, self._since = breaker.state, rfc3339(self._clock.now())
         document = {
@@ -48,6 +50,12 @@ class SpoolState:
     def remove(self) -> None:
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """What those left who were killed."""
+        for path in self._path.parent.glob("*.json"):
+            if not is_running(int(path.stem)):
+                path.unlink(missing_ok=True)
 
     def _write(self, document: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

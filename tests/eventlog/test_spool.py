@@ -127,7 +127,7 @@ async def test_what_a_stalled_log_holds_goes_to_the_spool_and_is_not_sent_twice(
 ) -> None:
     """It says so late: nobody needs to look it up."""
     primary = StalledLog(MemoryLog())
-    primary.unread = True
+    primary.unread = LogUnavailable("who looks, fails")
     async with spooling(primary, spool, tmp_path) as writer:
         await append_durably(writer, [an_event(b"key", 0)])
         primary.stalled = True
@@ -169,11 +169,12 @@ async def test_what_it_had_lost_is_sent_and_says_that_it_may_be_twice(spool: Emb
     assert (event["spooled"], event["maybeduplicate"]) == (True, True)
 
 
+@pytest.mark.parametrize("trouble", [LogUnavailable("not now"), RuntimeError("never seen before")])
 async def test_a_log_that_cannot_be_looked_into_gets_it_twice_rather_than_never(
-    spool: EmbeddedLog, tmp_path: Path
+    spool: EmbeddedLog, tmp_path: Path, trouble: Exception
 ) -> None:
     primary = StalledLog(MemoryLog())
-    primary.unread = True
+    primary.unread = trouble
     async with spooling(primary, spool, tmp_path) as writer:
         primary.stalled = True
         await append_durably(writer, [an_event(b"key", 0)])

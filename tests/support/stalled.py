@@ -9,11 +9,12 @@ from eventlog.memory import MemoryLog
 
 
 class StalledLog:
-    """`kept` is what it took. `unread`: it can't be looked into."""
+    """`kept` is what it took. `unread`: what looking into it ends in."""
 
     def __init__(self, kept: MemoryLog) -> None:
         self.kept = kept
-        self.stalled = self.unread = False
+        self.stalled = False
+        self.unread: Exception | None = None
         self._waiting: list[tuple[Record, Settled]] = []
 
     def let_go(self, *, taken: bool = True, told: bool = True) -> None:
@@ -32,7 +33,7 @@ class StalledLog:
 
     async def open_scanner(self) -> LogScanner:
         if self.unread:
-            raise LogUnavailable("it can't be looked into")
+            raise self.unread
         return await self.kept.open_scanner()
 
     def take(self, records: Sequence[Record], settled: Settled) -> None:
