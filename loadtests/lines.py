@@ -90,9 +90,9 @@ def cells(one: Line) -> tuple[str, ...]:
     return (one.name, one.unit, _number(one.value), _number(one.beside), ratio, one.target, one.verdict, one.note)
 
 
-def markdown(lines: Iterable[Line]) -> str:
-    rows = [COLUMNS, tuple("---" for _ in COLUMNS), *(cells(one) for one in lines)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    every = [columns, tuple("---" for _ in columns), *rows]
+    return "".join(f"| {' | '.join(row)} |\n" for row in every)
 
 
 def _number(value: float | None) -> str:

@@ -128,7 +128,7 @@ def main(given: list[str]) -> None:
             json.dumps({**told, "options": asdict(options), "lines": lines_told, "figures": figures}, indent=2)
         )
     if asked.markdown:
-        asked.markdown.write_text(markdown(lines))
+        asked.markdown.write_text(markdown(COLUMNS, map(cells, lines)))
     if asked.pictures and curves:
         growth.draw(curves, Stamp(told), asked.pictures / "growth.png")
 

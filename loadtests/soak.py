@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from loadtests.lines import markdown
 from loadtests.machine import describe
 from loadtests.picture import Stamp
 from loadtests.soak_evidence import keep_books, verdict
@@ -33,6 +34,7 @@ from loadtests.soak_stand import Stand, looking, stand
 from loadtests.soak_verdict import Account
 
 OUT = Console(width=160)
+COLUMNS = ("", "accepted", "delivered", "filtered", "parked", "dead", "missing", "at the vendor twice")
 NAMED = 20  # ids of each fault that are printed; all stand in verdict.json
 
 
@@ -89,17 +91,13 @@ def _settled(here: Stand, folder: Path, quiet: float) -> list[Account]:
 
 def report(accounts: list[Account]) -> int:
     """The exit code."""
-    shown = Table("", "accepted", "delivered", "filtered", "parked", "dead", "missing", "at the vendor twice", box=None)
+    shown = Table(*COLUMNS, box=None)
     for one in accounts:
-        counts = [one.outcomes[kind] for kind in ("delivered", "filtered", "parked", "dead")]
-        cells = (one.accepted, *counts, len(one.missing), one.duplicates)
-        shown.add_row(one.destination, *(f"{number:,}" for number in cells))
+        shown.add_row(*_cells(one))
     OUT.print(shown)
     for one in accounts:
-        OUT.print(
-            f"{one.destination}: {', '.join(f'{why} {count:,}' for why, count in sorted(one.reasons.items()))}",
-            style="dim",
-        )
+        why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(one.reasons.items()))
+        OUT.print(f"{one.destination}: {why}", style="dim")
         for fault, ids in one.faults.items():
             OUT.print(f"{one.destination}: {len(ids):,} {fault}", style="red")
             OUT.print("\n".join(f"  {each}" for each in ids[:NAMED]), highlight=False)
@@ -107,16 +105,25 @@ def report(accounts: list[Account]) -> int:
     return 1 if empty or any(one.faults for one in accounts) else 0
 
 
-def main(given: list[str]) -> int:
+def _cells(one: Account) -> tuple[str, ...]:
+    counts = (one.outcomes[kind] for kind in ("delivered", "filtered", "parked", "dead"))
+    return (one.destination, *(f"{number:,}" for number in (one.accepted, *counts, len(one.missing), one.duplicates)))
+
+
+def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make soak", description="Load, faults, and a reckoning of every event.")
     parser.add_argument("--minutes", type=float, default=20, help="of load; default: %(default)s")
     parser.add_argument("--rate", type=float, default=200, help="events a second; default: %(default)s")
     parser.add_argument("--quiet", type=float, default=300, help="seconds at most for all to arrive afterwards")
     parser.add_argument(
-        "--folder", type=Path, default=Path("build/soak"), help="for all it leaves; default: %(default)s"
+        "--folder", type=Path, default=Path("build/soak"), help="for what it leaves; default: %(default)s"
     )
     parser.add_argument("--reckon", type=Path, metavar="FOLDER", help="only judge what an earlier soak left there")
-    asked = parser.parse_args(given)
+    return parser.parse_args(given)
+
+
+def main(given: list[str]) -> int:
+    asked = arguments(given)
     if asked.reckon:
         return report(verdict(asked.reckon))
     folder: Path = asked.folder.resolve()
@@ -124,10 +131,10 @@ def main(given: list[str]) -> int:
         raise SystemExit(f"{asked.folder} is not empty: name another --folder, or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["python", "-m", "loadtests.soak", *given])
-    code = report(soak(folder, asked.minutes * 60, asked.rate, asked.quiet, command))
-    OUT.print(
-        f"{asked.folder}/soak.png, verdict.json; again: python -m loadtests.soak --reckon {asked.folder}", style="dim"
-    )
+    accounts = soak(folder, asked.minutes * 60, asked.rate, asked.quiet, command)
+    (folder / "verdict.md").write_text(markdown(COLUMNS, map(_cells, accounts)))
+    code = report(accounts)
+    OUT.print(f"{asked.folder}: soak.png, verdict.json, verdict.md, ochn.log; `--reckon {asked.folder}` judges again")
     return code
 
 

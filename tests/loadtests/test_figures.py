@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from loadtests.calls import SEND_BYTES, Call, app_key, batch, beacons, init, sdk_visit, visit
-from loadtests.lines import Target, falls_off, line, markdown, unmeasured
+from loadtests.lines import COLUMNS, Target, cells, falls_off, line, markdown, unmeasured
 from loadtests.machine import seats
 from loadtests.paced import Pacer, part, whole
 from loadtests.stand import check
@@ -52,7 +52,7 @@ def test_a_figure_is_judged(target: Target, value: float, beside: float | None, 
 
 
 def test_what_could_not_be_measured_says_so() -> None:
-    shown = markdown([unmeasured("workers", "2 workers", "needs four cores")])
+    shown = markdown(COLUMNS, [cells(unmeasured("workers", "2 workers", "needs four cores"))])
     assert "| 2 workers |  |  |  |  |  | not measurable here | needs four cores |" in shown
 
 
