@@ -26,6 +26,7 @@ from rich.table import Table
 from loadtests import growth, parts, waiting
 from loadtests.filling import LogOptions
 from loadtests.forwarding import MEMORY_TARGET, bench_forwarding
+from loadtests.hostile import hostile
 from loadtests.lines import COLUMNS, Line, Target, cells, line, markdown, unmeasured
 from loadtests.machine import describe
 from loadtests.picture import Stamp
@@ -60,9 +61,10 @@ PARTS: dict[str, Callable[[Stand], Iterator[Line]]] = {
     "waits": waiting.waits,
     "forwarder": forwarder,
     "memory": waiting.memory,
+    "hostile": hostile,
 }
 GROWTH = "growth"
-ON_EMBEDDED = {"embedded", "forwarder"}  # parts that do without Kafka
+ON_EMBEDDED = {"embedded", "forwarder", "hostile"}  # parts that do without Kafka
 
 
 def run(

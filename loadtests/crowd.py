@@ -1,0 +1,103 @@
+"""Thousands of connections that say little: the slow ones say a byte a second, the idle ones nothing.
+
+    python -m loadtests.crowd PORT COUNT headers|body|again|idle SECONDS
+
+Only ever at loopback. It prints what it saw as a line of JSON, so that it can be a process of its own.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Final, cast
+
+import uvloop
+
+from loadtests.machine import ROOT, Cores, pinned
+from loadtests.servers import HOST
+
+AT_ONCE: Final = 200  # connections that are opened beside each other
+HEAD: Final = b"POST /jsapi/send HTTP/1.1\r\nHost: x\r\n"
+WHOLE: Final = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+KINDS: Final = {  # what is said at once, and what a byte a second
+    "headers": (HEAD, b"X-Slow: " + b"a" * 10_000),
+    "body": (HEAD + b"Content-Length: 100000\r\n\r\n", b"a" * 10_000),
+    "again": (WHOLE, HEAD + b"X-Slow: " + b"a" * 10_000),
+    "idle": (b"", b""),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`closed` of `opened` within the time, the last after `longest` seconds from when it began to be slow."""
+
+    kind: str
+    opened: int
+    closed: int
+    longest: float
+
+
+@dataclass
+class _Slow(asyncio.Protocol):
+    first: bytes
+    began: float = 0.0
+    ended: float = 0.0
+    _transport: asyncio.WriteTransport | None = field(default=None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self.say(self.first)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.ended = time.monotonic()
+
+    def say(self, piece: bytes) -> None:
+        if piece and not self.ended and self._transport is not None:
+            self.began = self.began or time.monotonic()
+            self._transport.write(piece)
+
+    def leave(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+async def crowd(port: int, count: int, kind: str, seconds: float) -> Seen:
+    """Ends after `seconds`, or once all have been closed."""
+    first, drip = KINDS[kind]
+    loop, slow = asyncio.get_running_loop(), list[_Slow]()
+    for at in range(0, count, AT_ONCE):
+        opened = (loop.create_connection(lambda: _Slow(first), HOST, port) for _ in range(min(AT_ONCE, count - at)))
+        slow += [cast(_Slow, protocol) for _, protocol in await asyncio.gather(*opened)]
+    until, place = time.monotonic() + seconds, 0
+    while time.monotonic() < until and not all(one.ended for one in slow):
+        for one in slow:
+            one.say(drip[place : place + 1])
+        place += 1
+        await asyncio.sleep(1.0)
+    closed = [one.ended - one.began for one in slow if one.ended]
+    for one in slow:
+        one.leave()
+    return Seen(kind, len(slow), len(closed), round(max(closed, default=0.0), 1))
+
+
+def started(port: int, count: int, kind: str, seconds: float, cores: Cores = ()) -> "subprocess.Popen[str]":
+    """A process of its own; `seen` waits for it."""
+    how: Sequence[str] = [str(port), str(count), kind, str(seconds)]
+    command = pinned(cores, [sys.executable, "-m", "loadtests.crowd", *how])
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def seen(driver: "subprocess.Popen[str]") -> Seen:
+    assert driver.stdout is not None
+    return Seen(**json.loads(driver.stdout.read()))
+
+
+def main(port: str, count: str, kind: str, seconds: str) -> None:
+    print(json.dumps(asdict(uvloop.run(crowd(int(port), int(count), kind, float(seconds))))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
