@@ -70,7 +70,7 @@ async def crowd(port: int, count: int, kind: str, seconds: float) -> Seen:
     loop, slow = asyncio.get_running_loop(), list[_Slow]()
     for at in range(0, count, AT_ONCE):
         opened = (loop.create_connection(lambda: _Slow(first), HOST, port) for _ in range(min(AT_ONCE, count - at)))
-        slow += [cast(_Slow, protocol) for _, protocol in await asyncio.gather(*opened)]
+        slow += [protocol for _, protocol in await asyncio.gather(*opened)]
     until, place = time.monotonic() + seconds, 0
     while time.monotonic() < until and not all(one.ended for one in slow):
         for one in slow:

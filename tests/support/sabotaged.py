@@ -24,6 +24,7 @@ from eventlog.log import Position, Record, Settled
 from forwarder.offsets import Offsets
 from ochn.running import Running
 from tests.support.jumping import timers_jump, wall_clock_jumps
+from tests.support.sabotaged_collector import room_for_each, take_any_size, trust_all_text, wait_for_ever
 from tests.support.sabotaged_forwarder import naive
 
 HOW = "SABOTAGE"
@@ -110,6 +111,10 @@ SABOTAGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "leader_alone": (leader_alone, ("collector",)),
     "every_connection": (every_connection, ("collector",)),
     "outlive_parent": (outlive_parent, EVERY),
+    "wait_for_ever": (wait_for_ever, ("collector",)),
+    "room_for_each": (room_for_each, ("collector",)),
+    "take_any_size": (take_any_size, ("collector",)),
+    "trust_all_text": (trust_all_text, ("collector",)),
     "naive": (naive, ("forwarder",)),
 }
 
