@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from base.process import take_all_descriptors
 from loadtests import growth, parts, waiting
 from loadtests.filling import LogOptions
 from loadtests.forwarding import MEMORY_TARGET, bench_forwarding
@@ -114,6 +115,7 @@ def main(given: list[str]) -> None:
     for tool in ("wrk", "taskset"):
         if shutil.which(tool) is None:
             raise SystemExit(f"{tool} is missing: run `scripts/install-tools {tool}`, or install it")
+    take_all_descriptors()  # wrk's thousand connections and the bare server's take theirs from ours
     options = _options(asked)
     command = shlex.join(["python", "-m", "loadtests.peak", *given])
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
