@@ -128,5 +128,10 @@ class Batcher:
         return None if oldest is None else max(0.0, oldest.taken + self._policy.age - now)
 
 
+def unit_events(policy: BatchPolicy) -> int:
+    """The most events of a unit."""
+    return LANE_EVENTS if policy.events == 1 else policy.events
+
+
 def build_queue(policy: BatchPolicy) -> Queue:
     return Lanes() if policy.events == 1 else Batcher(policy)

@@ -11,7 +11,7 @@ from base.logs import Logger
 from base.metrics import ForwarderMetrics
 from eventlog.log import LogScanner, LogWriter
 from eventlog.topics import Topics
-from forwarder.batching import build_queue
+from forwarder.batching import build_queue, unit_events
 from forwarder.breaker import Breaker
 from forwarder.calls import Calls
 from forwarder.dead_letters import DeadLetters
@@ -126,7 +126,8 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
         clock=clock,
         log=around.log,
     )
-    ledger = Ledger(name, ReceiptIndex(topics.receipts.name, store), durable, clock)
+    window = target.options.concurrency * unit_events(target.destination.batch)
+    ledger = Ledger(name, ReceiptIndex(topics.receipts.name, store), durable, clock, window)
     breaker = Breaker(_policy(settings), settings.same_refusals, settings.probe_seconds)
     return _Kept(
         store=store, facts=facts, parking=parking, letters=letters, ledger=ledger, breaker=breaker, status=status

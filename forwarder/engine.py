@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from base.clock import Clock
 from base.reasons import Parked
+from forwarder.asides import Asides
 from forwarder.batching import Queue
 from forwarder.breaker import Breaker
 from forwarder.destinations.base import Plan, parked
@@ -24,6 +25,7 @@ from forwarder.settlement import Settlement
 from forwarder.work import Unit, Work
 
 SLOW_LANE_SECONDS: Final = 1.0  # between two looks for parked events whose turn has come
+SLOW_LANE_SHARE: Final = 4  # one of so many calls side by side, at most, is for parked events
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -43,11 +45,22 @@ class Engine:
     _ending: bool = field(init=False, default=False)
     _quiet: bool = field(init=False, default=False)
     _new_first: bool = field(init=False, default=False)
+    _asides: Asides = field(init=False)
     _order: Iterator[int] = field(init=False, default_factory=count)
     _later: list[tuple[float, int, Unit]] = field(init=False, default_factory=list)  # a heap by when they go on
-    _slow_busy: bool = field(init=False, default=False)  # somebody's parked events are under way
+    _slow_busy: int = field(init=False, default=0)  # visitors whose parked events are under way
     _slow_failures: int = field(init=False, default=0)  # in a row
     _slow_at: float = field(init=False, default=0.0)  # monotonic: when the parked are looked at again
+
+    def __post_init__(self) -> None:
+        self._asides = Asides(
+            ledger=self.ledger,
+            settlement=self.settlement,
+            queue=self.queue,
+            clock=self.clock,
+            wake=self._wake,
+            left=self._left,
+        )
 
     @property
     def in_flight(self) -> int:
@@ -61,11 +74,13 @@ class Engine:
     async def run(self) -> None:
         """Until `stop`; raises what a unit raised."""
         while not self._ending:
-            if self._failure is not None:
-                raise self._failure
+            if failure := self._failure or self._asides.failure:
+                raise failure
             self._wake.clear()
+            looks = self.breaker.state == "running" and not self._quiet
+            shut = self._asides.look(unit for _, _, unit in self._later) if looks else None
             self._start()
-            await self._rest()
+            await self._rest(shut)
 
     async def stop(self, seconds: float) -> None:
         """No new rounds; those under way may end within `seconds`. What is not settled then is read again."""
@@ -76,7 +91,7 @@ class Engine:
         left = list(self._running)
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*left, *self._asides.cancel(), return_exceptions=True)
 
     @asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
@@ -84,6 +99,7 @@ class Engine:
         self._quiet = True
         if self._running:
             await asyncio.wait(self._running)
+        await self._asides.parked()
         try:
             yield
         finally:
@@ -120,20 +136,38 @@ class Engine:
         if not probe and (subject := self._next_parked(now)):
             return self._bring_parked(subject, probe)
         if works := self.queue.take(now):
-            return self._bring_new(works, probe)
+            unit = Unit.of(works)
+            self._asides.units.add(unit)
+            return self._bring_new(unit, probe)
         if probe and (subject := self._next_parked(now)):
             return self._bring_parked(subject, probe)
         return None
 
     def _next_parked(self, now: float) -> str | None:
-        """A visitor with parked events whose turn has come, made busy. One at a time, and slower while they fail."""
-        if self._slow_busy or now < self._slow_at or not self.parking.holds_any():
+        """A visitor with parked events whose turn has come, made busy. Few at a time, and slower while they fail."""
+        if not self._slow_lane_free or now < self._slow_at or not self.parking.holds_any():
             return None
-        self._slow_at = now + SLOW_LANE_SECONDS
         due = self.parking.due(self.ledger.partitions, self.concurrency)
         subject = next(filter(self.queue.claim, due), None)
-        self._slow_busy = subject is not None
+        self._slow_at = now if subject else now + SLOW_LANE_SECONDS
+        self._slow_busy += subject is not None
         return subject
+
+    @property
+    def _slow_lane_free(self) -> bool:
+        return self._slow_busy < max(1, self.concurrency // SLOW_LANE_SHARE)
+
+    def _left(self, unit: Unit) -> None:
+        """Its events are parked. One that is in flight ends by itself."""
+        others = [later for later in self._later if later[2] is not unit]
+        if len(others) < len(self._later):
+            self._later = others
+            heapq.heapify(self._later)
+            self._end(unit)
+
+    def _end(self, unit: Unit) -> None:
+        self._asides.units.discard(unit)
+        self.queue.release(unit.subjects)
 
     async def _bring(self, job: Coroutine[Any, Any, None], probe: bool) -> None:
         try:
@@ -153,21 +187,25 @@ class Engine:
 
     async def _go_on(self, unit: Unit, probe: bool) -> None:
         delay: float | None = 0.0
-        while unit.current() and self._may_go_on(probe):
+        while not unit.aside and unit.current() and self._may_go_on(probe):
             delay = await self.rounds.go(unit)
             if delay is not None:
                 break
-        if unit.current():
+        if unit.aside:
+            await self._asides.parked()
+        if not unit.aside and unit.current():
             due = self.clock.monotonic() + (delay or 0.0)
             heapq.heappush(self._later, (due, next(self._order), unit))
         else:
-            self.queue.release(unit.subjects)
+            self._end(unit)
 
-    async def _bring_new(self, works: list[Work], probe: bool) -> None:
+    async def _bring_new(self, unit: Unit, probe: bool) -> None:
         """Events of visitors that have parked ones go behind those; the others go out."""
-        unit = Unit.of(works)
+        if aside := [work for work in unit.works() if work.aside]:
+            unit.leave(aside)
+            await self._asides.parked()
         for subject in self.parking.among(unit.subjects):
-            behind = [work for work in works if work.subject == subject]
+            behind = [work for work in unit.works() if work.subject == subject]
             unit.leave(behind)
             if await self._park_behind(behind):
                 await self._clear_parked(subject, probe)
@@ -187,7 +225,7 @@ class Engine:
         try:
             passed = await self._clear_parked(subject, probe)
         finally:
-            self._slow_busy = False
+            self._slow_busy -= 1
         now, policy = self.clock.monotonic(), self.breaker.policy
         self._slow_failures = 0 if passed else self._slow_failures + 1
         self._slow_at = now if passed else now + min(policy.longest, policy.first * 2.0 ** min(self._slow_failures, 32))
@@ -214,9 +252,9 @@ class Engine:
                 return False
         return True
 
-    async def _rest(self) -> None:
+    async def _rest(self, shut: float | None) -> None:
         """Until something has changed, or is due."""
-        due = self._due()
+        due = self._due(shut)
         if due is None:
             await self._wake.wait()
             return
@@ -230,13 +268,13 @@ class Engine:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    def _due(self) -> float | None:
+    def _due(self, shut: float | None) -> float | None:
         if self._quiet or len(self._running) >= self.concurrency:
-            return None
+            return shut
         now = self.clock.monotonic()
         if not self.breaker.allows(now):
             return self.breaker.due(now)
-        dues = [self.queue.due(now), self._later[0][0] - now if self._later else None]
-        if not self._slow_busy and self.parking.holds_any():
+        dues = [self.queue.due(now), self._later[0][0] - now if self._later else None, shut]
+        if self._slow_lane_free and self.parking.holds_any():
             dues.append(self._slow_at - now)
         return min((max(0.0, due) for due in dues if due is not None), default=None)

@@ -1,7 +1,9 @@
 """Offsets and receipts of the partitions that this process holds, and the outcomes that settle them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from base.clock import Clock
 from eventlog.log import StoredRecord
@@ -18,29 +20,63 @@ class _Partition:
     offsets: Offsets
     stretch: Stretch
     committed: int
+    out: int = 0  # events taken, and their offset not committed
+    committing: int = 0  # of these, those that the next commit is past
+    head: Work | None = None  # what holds it up, and since when (monotonic)
+    head_since: float = 0.0
     works: dict[int, Work] = field(default_factory=dict)
 
 
-class Ledger:
-    """One destination's. `index` finds its receipts again."""
+COMMIT_EVENTS: Final = 1000
 
-    def __init__(self, destination: str, index: ReceiptIndex, durable: Durable, clock: Clock) -> None:
+
+class Ledger:
+    """One destination's. `index` finds its receipts again. `window`: the most events of a partition that are out."""
+
+    def __init__(self, destination: str, index: ReceiptIndex, durable: Durable, clock: Clock, window: int) -> None:
         self._destination = destination
         self._index = index
         self._durable = durable
         self._clock = clock
+        self._window = window
+        self._enough = min(COMMIT_EVENTS, max(1, window // 4))
         self._partitions: dict[int, _Partition] = {}
         self.waiting = 0  # events taken and not settled
         self.waiting_bytes = 0
         self.uncommitted = 0  # events settled since the last commit
+        self.due = asyncio.Event()  # so many that others wait for room
+
+    def ends(self) -> dict[int, int]:
+        """partition -> the first offset that is not settled."""
+        return {number: partition.offsets.committable for number, partition in self._partitions.items()}
 
     @property
     def partitions(self) -> frozenset[int]:
         return frozenset(self._partitions)
 
-    def ends(self) -> dict[int, int]:
-        """partition -> the first offset that is not settled."""
-        return {number: partition.offsets.committable for number, partition in self._partitions.items()}
+    def room(self, partition: int) -> int:
+        """How many more events may be taken: all that are out, a crash may send again."""
+        return self._window - self._partitions[partition].out
+
+    def holds(self, work: Work) -> bool:
+        """It is not settled, and ours to settle."""
+        held = self._partitions.get(work.partition)
+        return held is not None and held.works.get(work.offset) is work
+
+    def heads(self, now: float) -> list[tuple[Work, float]]:
+        """What the committed offset of a partition without room waits for while others behind it are settled, and
+        since when it was seen to."""
+        found = []
+        for held in self._partitions.values():
+            if held.out < self._window or not held.offsets.ahead:
+                held.head = None
+                continue
+            head = held.works.get(held.offsets.committable)
+            if head is not held.head:
+                held.head, held.head_since = head, now
+            if head is not None and not head.aside:
+                found.append((head, held.head_since))
+        return found
 
     def assign(self, partition: int, start: int) -> None:
         self.revoke(partition)
@@ -59,6 +95,7 @@ class Ledger:
         held = self._partitions[partition]
         held.offsets.take((record.position.offset for record in records), end)
         held.works.update((work.offset, work) for work in works)
+        held.out += len(works)
         self.waiting += len(works)
         self.waiting_bytes += sum(work.size for work in works)
         for record in records:
@@ -79,6 +116,8 @@ class Ledger:
         del held.works[work.offset]
         self._leave(work)
         self.uncommitted += 1
+        if self.uncommitted >= self._enough:
+            self.due.set()
         held.stretch.add(work.offset, work.event.id, outcome, answer)
         held.offsets.settle(work.offset)
         return True
@@ -95,12 +134,21 @@ class Ledger:
     async def committable(self) -> dict[int, int]:
         """partition -> offset to commit, for those that have moved; their receipts are durable."""
         self.uncommitted = 0
+        self.due.clear()
         moved = {}
         for number, held in list(self._partitions.items()):
-            end, now = held.offsets.committable, self._clock.now()
-            if await self._tell(held.stretch.cut(end, self._destination, number, now), now):
+            end, now, untold = held.offsets.committable, self._clock.now(), held.stretch.untold
+            receipt = held.stretch.cut(end, self._destination, number, now)
+            held.committing += untold - held.stretch.untold
+            if await self._tell(receipt, now):
                 moved[number] = end
         return {number: end for number, end in moved.items() if number in self._partitions}
+
+    def committed(self, partition: int) -> None:
+        """What `committable` said of it is durable."""
+        if held := self._partitions.get(partition):
+            held.out -= held.committing
+            held.committing = 0
 
     async def _tell(self, receipt: Receipt | None, now: float) -> bool:
         if receipt is None:

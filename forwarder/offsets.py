@@ -29,5 +29,10 @@ class Offsets:
         return self._taken[0] if self._taken else self._end
 
     @property
+    def ahead(self) -> int:
+        """Settled ones that can't be committed, for one before them is not settled."""
+        return len(self._settled)
+
+    @property
     def waiting(self) -> int:
         return len(self._taken) - len(self._settled)

@@ -123,8 +123,8 @@ class Parking:
     def expired(self, work: Work) -> bool:
         return work.waiting is not None and self.clock.now() >= work.waiting.since + self.longest
 
-    async def park(self, work: Work, reason: Parked) -> None:
-        """Durable when it returns. One that is parked already only changes its reason."""
+    async def park(self, work: Work, reason: Parked, *, due: bool = False) -> None:
+        """Durable when it returns. One that is parked already only changes its reason. `due`: its turn is at once."""
         if work.waiting is not None and work.waiting.reason == reason:
             return
         since = self.clock.now() if work.waiting is None else work.waiting.since
@@ -137,7 +137,8 @@ class Parking:
             offset=work.offset,
         )
         await self.durable.put(parked.to_record(self.topic, self.clock.now()))
-        await self.store.write(*self._insert(parked.key, parked, self.clock.now()))
+        tried = self.clock.now() - (self.slow if due else 0.0)
+        await self.store.write(*self._insert(parked.key, parked, tried))
         work.waiting = Waiting(reason, since)
 
     async def forget(self, work: Work) -> None:

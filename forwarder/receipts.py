@@ -70,6 +70,10 @@ class Stretch:
     _outcomes: dict[int, _Told] = field(default_factory=dict)
     _lost: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def untold(self) -> int:
+        return len(self._outcomes)
+
     def lose(self, first: int, end: int, cause: str) -> None:
         """Offsets `first` up to, not including, `end` can't be read any more."""
         self._lost.append({"offset": first, "end": end, "outcome": "lost", "reason": cause})

@@ -4,7 +4,8 @@ Reads no faster than the engine settles: beyond the bound it only keeps its memb
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from base.clock import Clock
@@ -26,7 +27,6 @@ from forwarder.work import Work
 WAIT: Final = 0.2  # seconds without an item until offsets are looked at
 FULL_WAIT: Final = 0.02  # seconds until the engine may have room again
 COMMIT_SECONDS: Final = 0.2
-COMMIT_EVENTS: Final = 1000
 CLOSE_SECONDS: Final = 1.0
 
 
@@ -53,37 +53,48 @@ class Relay:
     metrics: ForwarderMetrics
     log: Logger
     _committed_at: float = field(init=False, default=0.0)
+    _taking: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _committing: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _read: dict[int, deque[Batch | Gap]] = field(init=False, default_factory=dict)  # and not taken yet, by partition
 
     async def run(self, reader: LogReader, ending: asyncio.Event, drain_seconds: float) -> None:
         """Until `ending`: then calls in flight may end for `drain_seconds`. Closes the reader."""
-        working = asyncio.create_task(self.engine.run())
+        working = [asyncio.create_task(self.engine.run()), asyncio.create_task(self._keep_committing(reader))]
         try:
-            while not ending.is_set() and not working.done():
+            while not ending.is_set() and not any(task.done() for task in working):
                 room = self._room()
                 item = await reader.next(room, WAIT if room else FULL_WAIT)
-                if item is not None:
-                    await self._take(item)
-                await self._commit_if_due(reader, idle=item is None)
-            if working.done():
-                working.result()
+                async with self._taking:
+                    if item is not None:
+                        await self._take(item)
+                    await self._admit()
+                if item is None or self.clock.monotonic() - self._committed_at >= COMMIT_SECONDS:
+                    await self._commit(reader)
+            for task in working:
+                if task.done():
+                    task.result()
             await self.engine.stop(drain_seconds)
             await self._commit(reader)
         finally:
             await self.engine.stop(0)
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
             await reader.close(CLOSE_SECONDS)
 
     def _room(self) -> int:
-        if self.ledger.waiting_bytes >= self.bounds.bytes:
+        """In records. Some of what is read waits for its partition's window; others go on beside it."""
+        read = sum(len(item.records) for items in self._read.values() for item in items if isinstance(item, Batch))
+        if self.ledger.waiting_bytes >= self.bounds.bytes or read >= self.bounds.records:
             return 0
-        return max(0, min(self.bounds.records, self.bounds.events - self.ledger.waiting))
+        return max(0, min(self.bounds.records, self.bounds.events - self.ledger.waiting - read))
 
     async def _take(self, item: Item) -> None:
         match item:
-            case Batch():
-                await self._take_batch(item)
+            case Batch() | Gap():
+                self._read[item.partition].append(item)
             case Assigned():
+                self._read[item.partition] = deque()
                 async with self.engine.quiet():
                     await self.facts.restore(item.partition)
                     await self.parking.restore()
@@ -92,13 +103,31 @@ class Relay:
                 self.ledger.assign(item.partition, start)
                 self.log.info("partition.assigned", partition=item.partition, offset=start)
             case Revoked():
-                self.ledger.revoke(item.partition)
+                self._leave(item.partition)
                 self.log.info("partition.revoked", partition=item.partition)
-            case Gap():
-                lost = item.end - item.first
-                self.ledger.lose(item.partition, item.first, item.end, item.cause)
-                self.metrics.gaps.labels(self.destination, item.cause).inc(lost)
-                self.log.error("log.gap", partition=item.partition, first=item.first, lost=lost, cause=item.cause)
+
+    def _leave(self, partition: int) -> None:
+        self.ledger.revoke(partition)
+        self._read.pop(partition, None)
+
+    async def _admit(self) -> None:
+        """What has been read, as far as each partition's window is open."""
+        for partition, items in self._read.items():
+            while items and (room := self.ledger.room(partition)) > 0:
+                item = items.popleft()
+                if isinstance(item, Gap):
+                    self._lose(item)
+                    continue
+                if later := item.records[room:]:
+                    items.appendleft(replace(item, records=later))
+                    item = replace(item, records=item.records[:room], next_offset=later[0].position.offset)
+                await self._take_batch(item)
+
+    def _lose(self, gap: Gap) -> None:
+        lost = gap.end - gap.first
+        self.ledger.lose(gap.partition, gap.first, gap.end, gap.cause)
+        self.metrics.gaps.labels(self.destination, gap.cause).inc(lost)
+        self.log.error("log.gap", partition=gap.partition, first=gap.first, lost=lost, cause=gap.cause)
 
     async def _take_batch(self, batch: Batch) -> None:
         ours = [record for record in batch.records if _is_ours(record, self.destination)]
@@ -118,19 +147,25 @@ class Relay:
             works = [work for work in works if work not in copies]
         self.engine.accept(works)
 
-    async def _commit_if_due(self, reader: LogReader, *, idle: bool) -> None:
-        waited = self.clock.monotonic() - self._committed_at >= COMMIT_SECONDS
-        if idle or waited or self.ledger.uncommitted >= COMMIT_EVENTS:
+    async def _keep_committing(self, reader: LogReader) -> None:
+        """Until it is cancelled. Beside the reading, which may wait for what does not come while room is wanted."""
+        while True:
+            await self.ledger.due.wait()
             await self._commit(reader)
+            async with self._taking:
+                await self._admit()
 
     async def _commit(self, reader: LogReader) -> None:
-        self._committed_at = self.clock.monotonic()
-        for partition, offset in (await self.ledger.committable()).items():
-            try:
-                await reader.commit(partition, offset)
-            except Fenced:
-                self.ledger.revoke(partition)
-                self.log.warning("partition.fenced", partition=partition, offset=offset)
+        async with self._committing:
+            self._committed_at = self.clock.monotonic()
+            for partition, offset in (await self.ledger.committable()).items():
+                try:
+                    await reader.commit(partition, offset)
+                except Fenced:
+                    self._leave(partition)
+                    self.log.warning("partition.fenced", partition=partition, offset=offset)
+                else:
+                    self.ledger.committed(partition)
 
 
 def _is_ours(record: StoredRecord, destination: str) -> bool:

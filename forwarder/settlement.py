@@ -1,14 +1,14 @@
 """From an outcome to a settled event, in the order that loses nothing: first what must be durable, then the offset."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from base.logs import Logger
 from base.metrics import Counts, ForwarderMetrics
 from base.reasons import Dead, Parked
 from forwarder.dead_letters import DeadLetters
-from forwarder.destinations.base import Outcome, dead
+from forwarder.destinations.base import Outcome, dead, parked
 from forwarder.ledger import Ledger
 from forwarder.parking import Parking
 from forwarder.status import Status
@@ -56,20 +56,36 @@ class Settlement:
             return
         if outcome.kind == "parked" and self.parking.expired(work):
             outcome = _expired(work, outcome)
-        if outcome.kind == "parked" and work.waiting is not None:
-            await self.parking.park(work, Parked(outcome.reason))
+        if outcome.kind == "parked":
+            await self._park(work, Parked(outcome.reason))
             return
         if outcome.kind == "dead":
             await self.dead_letters.put(work, outcome.reason, outcome.detail, evidence)
-        if outcome.kind == "parked":
-            await self.parking.park(work, Parked(outcome.reason))
-        elif work.waiting is not None:
+        if work.waiting is not None:
             await self.parking.forget(work)
         if not self.ledger.settle(work, outcome, _answer(evidence)):
             if not work.live:
                 return
             await self.ledger.settle_parked(work, outcome, _answer(evidence))
         self._tell(work, outcome)
+
+    async def set_aside(self, works: Sequence[Work]) -> None:
+        """Parks what is still on its way, in the order given. What its call brings then is that of a parked event."""
+        first = {work.subject: work for work in reversed(works)}
+        reasons = [Parked.KEEPS_FAILING if first[work.subject] is work else Parked.BEHIND_PARKED for work in works]
+        await asyncio.gather(*(self._park(work, reason, due=True) for work, reason in zip(works, reasons, strict=True)))
+
+    async def _park(self, work: Work, reason: Parked, *, due: bool = False) -> None:
+        """Once: one that is parked already only changes its reason."""
+        if work.waiting is not None:
+            await self.parking.park(work, reason)
+        elif not work.aside:
+            work.aside = True
+            await self.parking.park(work, reason, due=due)
+            if self.ledger.settle(work, parked(reason)):
+                self._tell(work, parked(reason))
+            else:  # settled meanwhile
+                await self.parking.forget(work)
 
     def _tell(self, work: Work, outcome: Outcome) -> None:
         destination = self.status.destination

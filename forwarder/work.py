@@ -41,6 +41,7 @@ class Work:
     first_attempt: float | None = None  # seconds since the epoch
     purposes: list[str] = field(default_factory=list)
     live: bool = True
+    aside: bool = False  # parked, or about to be, while a unit or the queue still holds it
 
     @property
     def subject(self) -> str:
@@ -67,6 +68,7 @@ class Unit:
     failing_since: float = 0.0  # monotonic
     suspect: bool = False  # something in it fails while others pass: halved at once from now on
     denied: int = 0  # CREDENTIALS in a row
+    aside: bool = False  # its events are parked: it ends with its round
 
     @classmethod
     def of(cls, works: Iterable[Work], *, slow: bool = False) -> "Unit":

@@ -37,7 +37,7 @@ async def test_random_troubles_lose_nothing_and_keep_each_visitors_order(
     world = World(tmp_path, kind(), upstream)
     issued = list(numbered(300, 12))
     await world.append(*issued)
-    await world.deliver()
+    await world.deliver(parked_too=True)
     assert sorted(upstream.ids()) == sorted(event.id for event in issued)
     assert in_order(upstream.received)
     assert upstream.overlaps == 0

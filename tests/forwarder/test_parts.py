@@ -277,7 +277,7 @@ async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Pa
     clock = ManualClock()
     durable = Durable(await log.open_writer(), POLICY, clock, SeededIds(), quiet_logger())
     store = Store(tmp_path / "x.db", clock, quiet_logger())
-    ledger = Ledger("x", ReceiptIndex("receipts", store), durable, clock)
+    ledger = Ledger("x", ReceiptIndex("receipts", store), durable, clock, 100)
     record = StoredRecord(Position("events", 0, 4), b"v1", b"{}", 0.0)
     work = Work(make_event(1, "v1"), 0, 4, 2, 0.0)
     ledger.assign(0, 4)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as chosen
 from hypothesis import strategies as st
 
-from forwarder.batching import LANE_EVENTS, Batcher, Lanes, Queue
+from forwarder.batching import LANE_EVENTS, Batcher, Lanes, Queue, unit_events
 from forwarder.destinations.base import BatchPolicy
 from forwarder.offsets import Offsets
 from forwarder.retry import LONGEST_OBEYED, RetryPolicy, retry_after
@@ -161,8 +161,10 @@ async def _deliver(seed: int, batched: bool, rate: float, kills: int, concurrenc
         world.options = world.options.model_copy(update={"concurrency": concurrency})
         issued = list(numbered(100, 5))
         await world.append(*issued)
-        for _ in range(kills):
+        for kill in range(1, kills + 1):
             world = await world.killed(after=dice.randrange(1, 60))
+            again = len(upstream.ids()) - len(set(upstream.ids()))
+            assert again <= kill * concurrency * (unit_events(world.destination.batch) + 1)  # parked ones in flight, too
         await world.deliver(parked_too=True)
     assert set(upstream.ids()) == {event.id for event in issued}
     assert upstream.overlaps == 0

@@ -1,0 +1,118 @@
+"""One event that is stuck: the committed offset is never far behind what went out, and the others go on."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from base.clock import ManualClock
+from forwarder.asides import PATIENCE
+from forwarder.batching import LANE_EVENTS
+from forwarder.transport import Reply, Request
+from tests.forwarder.small import Batches, Chain, make_event
+from tests.forwarder.stand import TOPICS, Upstream, in_order
+from tests.forwarder.world import HeldClock, World
+
+pytestmark = pytest.mark.anyio
+
+COUNT, CONCURRENCY = 300, 4
+WINDOW = CONCURRENCY * LANE_EVENTS
+STUCK = "event-00003"
+MATES = 30  # that go with it, or behind it, at most: its batch, and its visitor's
+
+
+@dataclass
+class Hanging(Upstream):
+    """Whatever carries the stuck event is answered when `free` is set."""
+
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, request: Request, deadline: float) -> Reply:
+        if f'"{STUCK}"'.encode() in request.body and b'"init"' not in request.body:
+            await self.free.wait()
+        return await super().send(request, deadline)
+
+
+def world(directory: Path, upstream: Upstream, destination: Chain | Batches) -> World:
+    made = World(directory, destination, upstream, clock=HeldClock())
+    made.options = made.options.model_copy(update={"concurrency": CONCURRENCY, "timeout": 1e6})
+    return made
+
+
+async def fill(world: World) -> None:
+    """The stuck one's visitor has ten events among them."""
+    await world.append(*(make_event(number, "v3" if number % 30 == 3 else f"v{number}") for number in range(COUNT)))
+
+
+async def at_rest(upstream: Upstream) -> int:
+    """How many events have come once none comes any more."""
+    seen, quiet = -1, 0
+    async with asyncio.timeout(30):
+        while quiet < 40:
+            await asyncio.sleep(0.005)
+            quiet = quiet + 1 if len(upstream.received) == seen else 0
+            seen = len(upstream.received)
+    return seen
+
+
+@pytest.mark.parametrize(("kind", "window"), [(Chain, WINDOW), (Batches, CONCURRENCY * Batches().batch.events)])
+async def test_a_hanging_call_holds_up_a_window_and_then_is_parked_in_flight(
+    tmp_path: Path, kind: type[Chain] | type[Batches], window: int
+) -> None:
+    upstream = Hanging()
+    stand = world(tmp_path, upstream, kind())
+    assert isinstance(stand.clock, ManualClock)
+    await fill(stand)
+    async with stand.running() as delivery:
+        if kind is Batches:
+            await asyncio.sleep(0.1)
+            stand.clock.advance(Batches().batch.age)
+        assert await at_rest(upstream) < 3 + window  # three stand before it
+        assert await stand.standing(TOPICS.parked.name) == {}
+        async with asyncio.timeout(30):
+            while len(upstream.received) < COUNT - MATES:
+                stand.clock.advance(PATIENCE / 4)
+                await asyncio.sleep(0.005)
+        assert f"{STUCK}:{stand.destination.name}" in await stand.standing(TOPICS.parked.name)
+        upstream.free.set()
+        async with asyncio.timeout(30):
+            while len(upstream.received) < COUNT or delivery.watch.parking.count():
+                stand.clock.advance(PATIENCE)
+                await asyncio.sleep(0.005)
+    assert sorted(upstream.ids()) == [f"event-{number:05}" for number in range(COUNT)]
+    assert in_order(upstream.received)
+    assert upstream.overlaps == 0
+
+
+async def test_what_fails_alone_holds_up_nobody(tmp_path: Path) -> None:
+    """The clock stands still: nobody waited for its next try."""
+
+    def refuse(call: dict[str, Any]) -> Reply | None:
+        return Reply(500) if call["purpose"] == "send" and call["events"][0]["id"] == STUCK else None
+
+    upstream = Upstream(fault=refuse)
+    stand = world(tmp_path, upstream, Chain())
+    await fill(stand)
+    async with stand.running():
+        await stand.until_committed()
+        parked = await stand.standing(TOPICS.parked.name)
+    assert set(parked) == {f"event-{number:05}:chain" for number in range(3, COUNT, 30)}
+    assert len(upstream.received) == COUNT - len(parked)
+
+
+@pytest.mark.parametrize("kind", [Chain, Batches])
+async def test_a_kill_sends_a_window_again_at_most(tmp_path: Path, kind: type[Chain] | type[Batches]) -> None:
+    upstream = Hanging()
+    stand = world(tmp_path, upstream, kind())
+    stand.clock = ManualClock()
+    window = CONCURRENCY * (LANE_EVENTS if kind is Chain else stand.destination.batch.events)
+    await fill(stand)
+    for kill in range(1, 4):
+        await asyncio.wait_for(stand.killed(after=40 if kind is Chain else 4), 30)
+        assert len(upstream.ids()) - len(set(upstream.ids())) <= kill * window
+    upstream.free.set()
+    await stand.deliver(parked_too=True)
+    assert len(set(upstream.ids())) == COUNT
+    assert len(upstream.ids()) - COUNT <= 3 * window
