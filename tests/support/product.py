@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -124,9 +124,9 @@ class Product:
         found: dict[str, int] = get_json(f"http://127.0.0.1:{self.admin_port}/status")
         return found
 
-    def kill(self, name: str) -> None:
+    def kill(self, name: str, meanwhile: Callable[[], None] = lambda: None) -> None:
         """kill -9 of one child, of the supervisor alone (`ochn`), or of all at once (`all`); the tree is started again
-        where it can't do that itself."""
+        where it can't do that itself, and `meanwhile` is called while nobody lives."""
         if name not in ("ochn", "all"):
             os.kill(self.pids()[name], signal.SIGKILL)
             return
@@ -135,6 +135,7 @@ class Product:
             os.kill(pid, signal.SIGKILL)
         self.process.kill()
         wait_gone(children.values())
+        meanwhile()
         self.process.start()
 
     def received(self, destination: str, after: int = 0) -> list[dict[str, Any]]:
