@@ -22,6 +22,7 @@ from forwarder.durable import Durable
 from forwarder.engine import Engine
 from forwarder.facts import FactStore
 from forwarder.ledger import Ledger
+from forwarder.pace import Pace
 from forwarder.parking import Parking
 from forwarder.receipt_index import ReceiptIndex
 from forwarder.relay import Bounds, Relay
@@ -175,6 +176,7 @@ def _calls(target: Target, transport: Transport, kept: _Kept, around: Surroundin
         facts=kept.facts,
         timeout=target.options.timeout,
         side_by_side=asyncio.Semaphore(target.options.concurrency),
+        pace=Pace(target.options.calls_per_second, around.clock),
         clock=around.clock,
         metrics=around.metrics,
         log=around.log,

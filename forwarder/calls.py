@@ -16,6 +16,7 @@ from eventlog.event import Event
 from forwarder.destinations.base import Call, Destination, Verdict
 from forwarder.errors import TransportError
 from forwarder.facts import FactStore
+from forwarder.pace import Pace
 from forwarder.retry import retry_after
 from forwarder.transport import Reply, Transport
 from forwarder.work import Evidence
@@ -40,6 +41,7 @@ class Calls:
     facts: FactStore
     timeout: float
     side_by_side: asyncio.Semaphore
+    pace: Pace
     clock: Clock
     metrics: ForwarderMetrics
     log: Logger
@@ -88,6 +90,7 @@ class Calls:
 
     async def _make(self, call: Call, events: Sequence[Event], planned: tuple[int, int]) -> Answer:
         async with self.side_by_side:
+            await self.pace.turn()
             started = self.clock.monotonic()
             reply = await self._send(call)
         self._seconds.observe(self.clock.monotonic() - started)

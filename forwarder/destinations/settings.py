@@ -22,6 +22,8 @@ class DestinationSettings(Section):
     """Seconds for a call, from connecting to the last byte."""
     concurrency: int = Field(default=16, ge=1, le=512)
     """Calls side by side; one visitor's events still go one after the other."""
+    calls_per_second: float | None = Field(default=None, gt=0)
+    """Most calls a second, evenly spaced; left out: as many as are answered."""
     max_age_hours: float = Field(default=24.0, gt=0)
     """Beyond this an event is late: each kind says what that means."""
 
