@@ -6,6 +6,7 @@ from pathlib import Path
 from base.clock import Clock
 from base.logs import Logger
 from base.metrics import LogMetrics
+from eventlog.clean_end import CleanEnd
 from eventlog.embedded import EmbeddedLog
 from eventlog.log import EventLog
 from eventlog.settings import LogSettings
@@ -22,10 +23,10 @@ def build_log(  # noqa: PLR0917 - a build function receives its parts
     metrics: LogMetrics,
     logger: Logger,
     *,
-    crowded: Callable[[], bool] = lambda: False,
+    crowded: Callable[[], bool] | None = None,
 ) -> EventLog:
-    """`topics` are those this process may meet: each implementation keeps them as their `cleanup` says. `crowded`:
-    half of what may be in flight is."""
+    """`topics` are those this process may meet: each implementation keeps them as their `cleanup` says. `crowded`, of
+    who has clients waiting: half of what may be in flight is. Without it nobody waits, and a late Kafka has time."""
     if settings.kind == "embedded":
         return EmbeddedLog(settings.embedded, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
     from eventlog.kafka import KafkaLog  # noqa: PLC0415 - the embedded log needs no Kafka client
@@ -35,10 +36,11 @@ def build_log(  # noqa: PLR0917 - a build function receives its parts
     return SpooledLog(
         kafka,
         build_spool(settings, data_dir, clock, metrics, logger),
-        slow_seconds=settings.kafka.spool_after,
+        slow_seconds=settings.kafka.request_timeout if crowded is None else settings.kafka.spool_after,
         topics=ours,
-        crowded=crowded,
+        crowded=crowded or (lambda: False),
         shown=SpoolState(spool_dir(data_dir), clock),
+        clean_end=CleanEnd(spool_dir(data_dir)),
         metrics=metrics,
         logger=logger,
     )

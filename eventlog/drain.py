@@ -11,6 +11,7 @@ from base.errors import OchnError
 from base.logs import Logger
 from base.metrics import LogMetrics
 from base.reasons import Quarantine
+from eventlog.clean_end import CleanEnd
 from eventlog.errors import AppendError, LogUnavailable
 from eventlog.event import RECORD_HEADERS
 from eventlog.log import Assigned, Batch, EventLog, Gap, LogReader, LogWriter, Position, Record, Revoked, StoredRecord
@@ -38,6 +39,7 @@ class Drain:
         topics: Topics,
         *,
         known: AbstractSet[int],
+        clean_end: CleanEnd,
         came_back: Callable[[float], None],
         failed: Callable[[AppendError], None],
         metrics: LogMetrics,
@@ -45,11 +47,12 @@ class Drain:
     ) -> None:
         self._primary, self._log, self._spool, self._writer = primary, log, spool, writer
         self._topic, self._oversize, self._quarantine = topics.spool.name, topics.oversize.name, topics.quarantine.name
-        self._known, self._came_back, self._failed = known, came_back, failed
+        self._known, self._clean_end = known, clean_end
+        self._came_back, self._failed = came_back, failed
         self._metrics, self._logger = metrics, logger
         self._going = self._closing = False
         self._task: asyncio.Task[None] | None = None
-        self._handed_on = -1  # the next offset to go; ahead of what is committed while the disk takes no commits
+        self._handed_on = 0  # the next offset to go; ahead of what is committed while the disk takes no commits
         self._tried = 0  # offsets before it have been sent from here, and may have arrived
         self._tail_unread = False
         self.left = self.done = 0
@@ -97,27 +100,32 @@ class Drain:
 
     async def _drain(self, reader: LogReader) -> None:
         """Another process may have the lease: then nothing comes."""
-        most, doubtful = PROBE, 0
+        most, doubtful, committed = PROBE, 0, None
         while self._going:
             item = await reader.next(most, WAIT_SECONDS)
             if isinstance(item, Assigned):
-                # Another who drained before may have ended between a group and its commit.
-                doubtful = max(self._tried, 0 if item.start == self._handed_on else item.start + RECORDS)
+                doubtful = max(self._tried, 0 if item.start == self._clean_end.at() else item.start + RECORDS)
+                self._clean_end.forget()
+                committed = item.start
             elif isinstance(item, Batch):
                 await self._hand_on([one for one in item.records if one.position.offset >= self._handed_on], doubtful)
                 self._handed_on, most = item.next_offset, RECORDS
-                await self._commit(reader, item)
+                committed = await self._commit(reader, item)
             elif isinstance(item, Gap):
                 self._logger.error("spool_gap", cause=item.cause, records=item.end - item.first)
             elif isinstance(item, Revoked):
                 return
+        if committed is not None:
+            self._clean_end.keep(committed)
 
-    async def _commit(self, reader: LogReader, done: Batch) -> None:
-        """A disk that is full takes no commit, and is only freed by going on."""
+    async def _commit(self, reader: LogReader, done: Batch) -> int | None:
+        """The offset that is committed now. A disk that is full takes no commit, and is only freed by going on."""
         try:
             await reader.commit(done.partition, done.next_offset)
         except LogUnavailable as error:
             self._logger.warning("drain_not_committed", detail=str(error))
+            return None
+        return done.next_offset
 
     async def _hand_on(self, stored: Sequence[StoredRecord], doubtful: int) -> None:
         """Returns when the log has all; the first AppendError otherwise."""

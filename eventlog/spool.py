@@ -8,6 +8,7 @@ from collections.abc import Callable
 from base.logs import Logger
 from base.metrics import LogMetrics
 from eventlog.breaker import Breaker
+from eventlog.clean_end import CleanEnd
 from eventlog.log import EventLog, LogReader, LogScanner, Start
 from eventlog.spool_state import SpoolState
 from eventlog.spooling import SpoolingWriter
@@ -27,11 +28,12 @@ class SpooledLog:
         topics: Topics,
         crowded: Callable[[], bool],
         shown: SpoolState,
+        clean_end: CleanEnd,
         metrics: LogMetrics,
         logger: Logger,
     ) -> None:
         self._primary, self._spool, self._topics = primary, spool, topics
-        self._slow_seconds, self._crowded, self._shown = slow_seconds, crowded, shown
+        self._slow_seconds, self._crowded, self._shown, self._clean_end = slow_seconds, crowded, shown, clean_end
         self._metrics, self._logger = metrics, logger
 
     async def open_writer(self) -> "SpoolingWriter":
@@ -44,6 +46,7 @@ class SpooledLog:
             breaker=Breaker(self._slow_seconds),
             crowded=self._crowded,
             shown=self._shown,
+            clean_end=self._clean_end,
             metrics=self._metrics,
             logger=self._logger,
         )

@@ -21,6 +21,7 @@ from base.metrics import LogMetrics
 from base.reasons import Spooling
 from eventlog.appending import tell
 from eventlog.breaker import CODES, Breaker
+from eventlog.clean_end import CleanEnd
 from eventlog.drain import Drain
 from eventlog.errors import AppendError
 from eventlog.log import EventLog, LogState, LogWriter, Position, Record, Settled
@@ -53,6 +54,7 @@ class SpoolingWriter:
         breaker: Breaker,
         crowded: Callable[[], bool],
         shown: SpoolState,
+        clean_end: CleanEnd,
         metrics: LogMetrics,
         logger: Logger,
     ) -> None:
@@ -68,6 +70,7 @@ class SpoolingWriter:
             writer,
             topics,
             known=self._straight.landed,
+            clean_end=clean_end,
             came_back=lambda seconds: breaker.came_back(seconds, self._loop.time()),
             failed=self._failed,
             metrics=metrics,

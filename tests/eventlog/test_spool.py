@@ -87,6 +87,24 @@ async def test_only_what_an_earlier_drain_may_have_sent_is_doubted(spool: Embedd
     assert doubted == [True] * RECORDS + [False] * 100
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_who_follows_a_drain_that_ended_in_order_doubts_nothing(
+    spool: EmbeddedLog, tmp_path: Path, in_order: bool
+) -> None:
+    primary = MemoryLog()
+    for number in range(2):
+        async with spooling(primary, spool, tmp_path) as writer:
+            primary.outage = LogUnavailable("Kafka is away")
+            await append_durably(writer, [an_event(b"key", number)])
+            primary.outage = None
+            await until_direct(writer)
+        if not in_order:
+            (tmp_path / "drained").unlink()
+    first, second = map(event_of, primary.topics[EVENTS][0].records)
+    assert first["maybeduplicate"], "nobody knows of an earlier drain"
+    assert second.get("maybeduplicate", False) == (not in_order)
+
+
 async def test_what_waits_in_the_spool_survives_the_process(spool: EmbeddedLog, tmp_path: Path) -> None:
     primary = MemoryLog()
     primary.outage = LogUnavailable("Kafka at b1:9092 can't be used")

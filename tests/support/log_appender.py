@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from base.clock import SystemClock
 from base.logs import quiet_logger
 from base.metrics import LogMetrics, log_metrics
+from eventlog.clean_end import CleanEnd
 from eventlog.embedded import EmbeddedLog, files
 from eventlog.errors import AppendError, LogUnavailable
 from eventlog.log import LogWriter, Position, Record
@@ -75,6 +76,7 @@ def spooling_into(spool: EmbeddedLog, data_dir: Path, metrics: LogMetrics) -> Sp
         topics=TOPICS,
         crowded=lambda: False,
         shown=SpoolState(data_dir, SystemClock()),
+        clean_end=CleanEnd(data_dir),
         metrics=metrics,
         logger=quiet_logger(),
     )

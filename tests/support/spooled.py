@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from base.clock import SystemClock
 from base.logs import quiet_logger
 from base.metrics import LogMetrics, log_metrics
+from eventlog.clean_end import CleanEnd
 from eventlog.embedded import EmbeddedLog
 from eventlog.event import RECORD_HEADERS
 from eventlog.log import EventLog, LogWriter, Record, StoredRecord
@@ -49,6 +50,7 @@ async def spooling(
         topics=OURS,
         crowded=crowded,
         shown=SpoolState(directory, SystemClock()),
+        clean_end=CleanEnd(directory),
         metrics=metrics or log_metrics(CollectorRegistry()),
         logger=quiet_logger(),
     )
