@@ -48,7 +48,7 @@ def soak(folder: Path, seconds: float, rate: float, quiet: float, command: str) 
         stop()
         told = describe(command)
         here.product.process.stop()
-        (folder / "ochn.log").write_text("\n".join(here.product.process.lines))
+        (folder / "ochn.log").write_text("\n".join(here.said))
     draw(crowd.sent, here.samples, here.done, Stamp(told), folder / "soak.png")
     kept = {**told, "seconds": seconds, "rate": rate, "accounts": [one.told() for one in accounts]}
     series = {"faults": [asdict(one) for one in here.done], "samples": [asdict(one) for one in here.samples]}

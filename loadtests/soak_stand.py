@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -19,6 +20,7 @@ from tests.support.product import Product, get_json
 
 CONFIG = Path(__file__).with_name("soak.toml")
 SANDBOX = "127.0.0.1:8090"  # in it
+AWAY = (OSError, HTTPException, ValueError)  # whoever was asked was killed before the answer, or in it
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class Stand:
     kafka: KafkaServer
     samples: list[Sample] = field(default_factory=list)
     done: list[Fault] = field(default_factory=list)
+    _said: list[str] = field(default_factory=list)
+
+    @property
+    def said(self) -> list[str]:
+        """The product's lines, also those of trees that were killed."""
+        return self._said + self.product.process.lines
 
     def sample(self, at: float) -> Sample:
         seen = Sample(at, _ready(self.product), *_metrics(self.product))
@@ -59,7 +67,11 @@ class Stand:
             time.sleep(max(0.0, fault.at - now()))
             tell(fault)
             begun = now()
-            self._break(fault)
+            try:
+                self._break(fault)
+            except (*AWAY, KeyError) as error:  # its victim is being replaced
+                self._said.append(f"soak: {fault} could not be: {error!r}")
+                continue
             lasted = now() - begun if fault.victim not in DESTINATIONS else fault.seconds
             self.done.append(replace(fault, at=begun, seconds=lasted))
 
@@ -72,6 +84,8 @@ class Stand:
         elif fault.kind == "renew":
             os.kill(self.product.process.popen.pid, signal.SIGHUP)
         else:
+            if fault.victim == "all":
+                self._said += self.product.process.lines  # a new tree has a new page
             self.product.kill(fault.victim)
 
     def _break_kafka(self, fault: Fault) -> None:
@@ -101,13 +115,13 @@ def _ready(product: Product) -> str:
         return str(get_json(f"{product.url}/health/ready")["status"])
     except HTTPError:
         return "down"
-    except OSError:
+    except AWAY:
         return "away"
 
 
 def _metrics(product: Product) -> tuple[float, dict[str, float]]:
     spooled, lag = 0.0, dict[str, float]()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*AWAY):
         with urllib.request.urlopen(f"http://127.0.0.1:{product.admin_port}/metrics", timeout=5) as answer:
             text = answer.read().decode()
         for family in text_string_to_metric_families(text):
