@@ -18,6 +18,10 @@ from base.clock import Clock
 
 PATIENCE = 3.0  # seconds a line waits for its outcomes
 RATE = 40  # lines a second that are still drawn one by one
+RELIEFS = (
+    "spool_half_open",
+    "spool_closed",
+)  # that a trouble is over; of its own the supervisor tells all, they are few
 HELD = 10_000  # lines that may wait; beyond, they are drawn as they are
 
 _COLOURS = {"delivered": "green", "filtered": "bright_black", "parked": "yellow", "dead": "red"}
@@ -52,7 +56,7 @@ class Live:
             self._received(entry)
         elif event == "event.settled":
             self._settled(entry)
-        elif entry.get("level") not in ("debug", "info") or entry.get("process") == "ochn":  # our own are few
+        elif entry.get("level") not in ("debug", "info") or entry.get("process") == "ochn" or event in RELIEFS:
             self._console.print(_entry(entry), soft_wrap=True)
 
     def _received(self, entry: Mapping[str, Any]) -> None:
