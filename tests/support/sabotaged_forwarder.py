@@ -4,10 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from base.reasons import Dead
+from eventlog.embedded.groups import Groups, Lease
+from eventlog.log import Gap, Item
 from forwarder.breaker import Breaker
 from forwarder.calls import Calls
 from forwarder.destinations.base import Call, Verdict, dead, delivered
 from forwarder.errors import TransportError
+from forwarder.relay import Relay
 from forwarder.renewal import Renewable
 from forwarder.transport import Reply
 
@@ -43,8 +46,35 @@ def each_for_itself() -> None:
     Calls.make = alone  # type: ignore[method-assign,assignment]
 
 
+def all_leases_hold() -> None:
+    """Who comes back too late commits as if nobody had taken over."""
+
+    def update(self: Groups, lease: Lease, column: str, value: float) -> bool:
+        statement = f"update leases set {column} = ? where consumers = ? and topic = ?"
+        self._database.execute(statement, (value, lease.group, lease.topic))
+        return True
+
+    Groups._update = update  # type: ignore[method-assign]
+
+
+def passing_over_gaps() -> None:
+    take = Relay._take
+
+    async def blind(self: Relay, item: Item) -> None:
+        if not isinstance(item, Gap):
+            await take(self, item)
+
+    Relay._take = blind  # type: ignore[method-assign]
+
+
+def careless() -> None:
+    """Both of these."""
+    all_leases_hold()
+    passing_over_gaps()
+
+
 def naive() -> None:
-    """All of these."""
+    """The three of these that a destination's faults bring to light."""
     never_resting()
     believing()
     each_for_itself()

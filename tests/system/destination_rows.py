@@ -1,7 +1,7 @@
 """Rows 17 to 20 of faults.md: each does to the product what its row says, and returns what is wrong then; nothing: []."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -137,14 +137,14 @@ def poison_in_a_batch(stand: Stand) -> list[str]:
     """20: one of 500 spoils the batch; it alone is dead, for few calls more. Netcore knows no asset of the app's."""
     stand.wait_until_well()
     dead_before, mark = stand.status("netcore")["dead"], stand.mark("netcore")
-    quiet = 4
+    quiet, people = 4, [who(stand, "buyer")]
     stand.product.fault(destination="netcore", fault="429", retry_after=str(quiet))
-    _send(stand, 1, "first")
+    send(stand, people, 1, "first")
     while not any(call["fault"] for call in stand.calls("netcore", mark)):
         time.sleep(0.05)
     stand.product.fault()
     _send_poison(stand)
-    _send(stand, 499, "rest")
+    send(stand, people, 499, "rest")
     wrong = stand.missing(["netcore"])
     mark_dead = time.monotonic() + stand.deadline
     while stand.status("netcore")["dead"] == dead_before and time.monotonic() < mark_dead:
@@ -159,13 +159,20 @@ def poison_in_a_batch(stand: Stand) -> list[str]:
     return wrong + ([f"{dead} dead"] if dead != 1 else [])
 
 
-def _send(stand: Stand, count: int, name: str) -> None:
-    """In one batch."""
+def who(stand: Stand, name: str) -> str:
+    """A visitor, as the collector knows them."""
     told = form(stand.product.port, "/jsapi/init", {"appkey": "demo", "email": f"{name}@example.com"})
-    who = orjson.loads(told.body)["uid"]
-    visit = {"call": "send", "uid": who, "uType": "c", "requestType": "action", "actionType": "visit"}
+    return str(orjson.loads(told.body)["uid"])
+
+
+def send(stand: Stand, people: Sequence[str], count: int, name: str) -> set[str]:
+    """Visits of theirs in one batch; the oracle's ids."""
+    visit = {"call": "send", "uType": "c", "requestType": "action", "actionType": "visit"}
     ids = [f"{stand.rounds}-{name}-{number:03}" for number in range(count)]
-    events = [{**visit, "aditionalData": {"brands": [one], "tenants": [payload(one)]}} for one in ids]
+    events = [
+        {**visit, "uid": people[number % len(people)], "aditionalData": {"brands": [one], "tenants": [payload(one)]}}
+        for number, one in enumerate(ids)
+    ]
     for one in ids:
         stand.oracle.write("issued", one)
     body = orjson.dumps({"appkey": "demo", "events": events})
@@ -174,6 +181,7 @@ def _send(stand: Stand, count: int, name: str) -> None:
     assert {result["status"] for result in results} == {"accepted"}, results[:3]
     for one in ids:
         stand.oracle.write("acknowledged", one)
+    return set(ids)
 
 
 def _send_poison(stand: Stand) -> None:

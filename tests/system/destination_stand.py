@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Stand:
     scale: Scale
     oracle: Oracle
     deadline: float
+    bootstrap: str = ""  # of Kafka, where that is the log
+    prefix: str = "ochn"
     rounds: int = 0
 
     @contextmanager
@@ -74,6 +77,10 @@ class Stand:
         found = reconcile(self.product, self.oracle, self.deadline if deadline is None else deadline, destinations)
         return [_said(verdict) for verdict in found if not verdict.clean]
 
+    def verdicts(self) -> list[Verdict]:
+        """As it is now."""
+        return reconcile(self.product, self.oracle, 0.0, EVERY)
+
     def keeps_up(self, destinations: Sequence[str]) -> list[str]:
         """With what was answered until now, at once: the load goes on meanwhile."""
         asked, known = time.monotonic(), Oracle(self.oracle.path.with_suffix(".now"))
@@ -95,18 +102,22 @@ def _said(verdict: Verdict) -> str:
 def a_stand(
     directory: Path,
     scale: Scale,
-    flags: Sequence[str] = (),
     *,
+    kafka: str = "",
     command: Sequence[str] = OCHN,
     deadline: float | None = None,
     more: Mapping[str, str] | None = None,
 ) -> Iterator[Stand]:
-    """`command` in place of `ochn`, for negative controls; those need not wait for what never comes."""
-    config = directory / "ochn.toml"
-    product = Product(directory / "data", [f"--config={config}", *flags], environ(scale, more or {}), command)
+    """`kafka`: its address; else the log is embedded. `command` in place of `ochn`, for negative controls; those need not
+    wait for what never comes."""
+    config, prefix = directory / "ochn.toml", f"s-{uuid.uuid4().hex}" if kafka else "ochn"
+    flags = [f"--config={config}", *(["--log=kafka", f"--kafka={kafka}"] if kafka else [])]
+    told = environ(scale, {"LOG__TOPIC_PREFIX": prefix, **(more or {})})
+    product = Product(directory / "data", flags, told, command)
     config.write_text(CONFIG.read_text().replace(":8090/", f":{product.sandbox_port}/"))
+    patience = scale.deadline if deadline is None else deadline
     with product:
-        yield Stand(product, scale, Oracle(directory / "oracle"), scale.deadline if deadline is None else deadline)
+        yield Stand(product, scale, Oracle(directory / "oracle"), patience, kafka, prefix)
 
 
 def at(call: dict[str, Any]) -> float:

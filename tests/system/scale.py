@@ -19,8 +19,8 @@ class Scale:
     fault_held: float = 5.0
     probe_seconds: float = 1.5
     token_seconds: int = 2
-    churns: int = 3
-    between_churns: float = 3.0
+    churns: int = 0
+    between_churns: float = 2.0
 
 
 FULL = Scale(

@@ -1,7 +1,6 @@
 """Destinations that fail, each in its way: rows 17 to 20 of faults.md, on both logs, and on a forwarder that is naive."""
 
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -30,13 +29,9 @@ def settings(scale: Scale) -> dict[str, str]:
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, scale: Scale) -> Iterator[Stand]:
-    flags: list[str] = []
-    told = settings(scale)
-    if request.param == "kafka":
-        kafka: Kafka = request.getfixturevalue("kafka")
-        flags = ["--log=kafka", f"--kafka={kafka.bootstrap}"]
-        told["LOG__TOPIC_PREFIX"] = f"down-{uuid.uuid4().hex}"
-    with a_stand(tmp_path_factory.mktemp("down"), scale, flags, more=told) as stand:
+    kafka: Kafka | None = request.getfixturevalue("kafka") if request.param == "kafka" else None
+    address = "" if kafka is None else kafka.bootstrap
+    with a_stand(tmp_path_factory.mktemp("down"), scale, kafka=address, more=settings(scale)) as stand:
         yield stand
 
 
@@ -49,7 +44,7 @@ def test_a_destination_that_fails_costs_nothing_and_nobody_else(stand: Stand, ro
 def naive(tmp_path_factory: pytest.TempPathFactory, scale: Scale) -> Iterator[Stand]:
     command = [sys.executable, "-m", "tests.support.sabotaged", "naive"]
     directory = tmp_path_factory.mktemp("naive")
-    with a_stand(directory, scale, command=command, deadline=5.0, more=settings(scale)) as stand:
+    with a_stand(directory, scale, command=command, deadline=2.0, more=settings(scale)) as stand:
         yield stand
 
 
