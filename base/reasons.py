@@ -25,6 +25,8 @@ class Refusal(StrEnum):
     NOT_DURABLE = "not_durable"  # could be made durable nowhere
     DRAINING = "draining"
     NOT_PASSED_THROUGH = "not_passed_through"  # ad serving, and no upstream configured
+    UPSTREAM_LATE = "upstream_late"  # ad serving: the vendor has not answered in time
+    UPSTREAM_FAILED = "upstream_failed"  # ad serving: no answer, a redirect, or one that is too large
     CLIENT_GONE = "client_gone"
 
 

@@ -24,6 +24,7 @@ class Reply(NamedTuple):
     status: int
     body: bytes = b""
     headers: HeaderList = ()
+    content_type: str = "application/json"
     close: bool = False  # the connection ends with this answer: the rest of the body is not read
 
 

@@ -10,11 +10,15 @@ from collector.body import Incoming
 from collector.door import Door, Head, announces_too_much, headers_of, lift
 from collector.errors import BodyTooLarge, ClientGone
 from collector.limits import REFUSED
+from collector.pass_through import PassThrough
 
 
 class AsgiDoor:
-    def __init__(self, door: Door) -> None:
+    """`ads`: who answers ad-serving calls, if anybody does."""
+
+    def __init__(self, door: Door, ads: PassThrough | None = None) -> None:
         self._door = door
+        self._ads = ads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming, head = Incoming(receive), self._head(scope)
@@ -44,6 +48,8 @@ class AsgiDoor:
             return self._door.refuse(REFUSED["body_bytes"])
         except TimeoutError:
             return self._door.refuse(REFUSED["body_seconds"])
+        if self._ads is not None and self._ads.takes(head.method, head.path):
+            return await self._ads.answer(self._door.arrival(head, body))
         return await self._taken(head, body)
 
     async def _taken(self, head: Head, body: bytes) -> Reply:

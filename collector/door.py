@@ -42,7 +42,6 @@ LIFTED: Final = frozenset(
 _NAMES: Final = {name: name.decode() for name in LIFTED}
 _ALLOW: Final = ("allow", ", ".join(TRACKING_METHODS))
 _EVERY: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
-_JSON: Final = ("content-type", "application/json")
 _CLOSE: Final = ("connection", "close")
 _FAILED: Final = "This is our fault, and logged. The event was not taken: send it again."
 
@@ -108,7 +107,7 @@ class Door:
             if head.route is None or head.method not in ("POST", "PUT"):
                 respond(self._untracked(head))
             else:
-                self._intake.take(self._arrival(head, body), respond)
+                self._intake.take(self.arrival(head, body), respond)
         except Exception:
             self._logger.exception("a request failed")
             respond(Reply(500, orjson.dumps({"status": "error", "success": False, "message": _FAILED})))
@@ -128,7 +127,7 @@ class Door:
         if head is not None:
             self._answer_seconds(name).observe(self._clock.monotonic() - head.began)
 
-    def _arrival(self, head: Head, body: bytes) -> Arrival:
+    def arrival(self, head: Head, body: bytes) -> Arrival:
         headers = head.headers
         return Arrival(
             method=head.method,
@@ -178,5 +177,5 @@ def headers_of(reply: Reply) -> HeaderList:
     """All that the answer says of itself."""
     headers = (*_EVERY, *reply.headers)
     if reply.status != 204:
-        headers = (*headers, _JSON, ("content-length", str(len(reply.body))))
+        headers = (*headers, ("content-type", reply.content_type), ("content-length", str(len(reply.body))))
     return (*headers, _CLOSE) if reply.close else headers

@@ -37,6 +37,8 @@ STATUS: Final = {
     Refusal.NOT_DURABLE: 503,
     Refusal.DRAINING: 503,
     Refusal.NOT_PASSED_THROUGH: 404,
+    Refusal.UPSTREAM_LATE: 504,
+    Refusal.UPSTREAM_FAILED: 502,
     Refusal.CLIENT_GONE: 499,
 }
 _WHAT_TO_DO: Final = {
@@ -56,6 +58,8 @@ _WHAT_TO_DO: Final = {
     Refusal.NOT_DURABLE: "It could not be stored: wait as Retry-After says and send it again.",
     Refusal.DRAINING: "This server is stopping: send it again.",
     Refusal.NOT_PASSED_THROUGH: "Ad serving is the vendor's: no upstream is configured to pass this call on to.",
+    Refusal.UPSTREAM_LATE: "The vendor has not answered in time: try again later.",
+    Refusal.UPSTREAM_FAILED: "The vendor gave no answer that can be passed on: try again later.",
     Refusal.CLIENT_GONE: "The connection ended before the request did.",
 }
 _ANSWERS: Final[dict[tuple[str, str], Mapping[str, Any]]] = {

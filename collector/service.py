@@ -26,6 +26,7 @@ from collector.asgi_door import AsgiDoor
 from collector.door import Door
 from collector.health import Health
 from collector.intake import Intake, build_intake
+from collector.pass_through import open_pass_through
 from collector.protocol import build_protocol
 from collector.reload import KeyReload
 from collector.settings import CollectorRoot
@@ -59,15 +60,8 @@ async def open_collector(
     logger, metrics = build_logger(settings.logging, name), collector_metrics(registry)
     topics, limits = Topics(settings.log.topic_prefix), settings.collector.limits
     admission = Admission(limits.in_flight_requests, limits.in_flight_bytes, metrics.in_flight)
-    log = build_log(
-        settings.log,
-        settings.data_dir,
-        topics.all(()),
-        clock,
-        log_metrics(registry),
-        logger,
-        crowded=admission.is_half_full,
-    )
+    counted, crowded = log_metrics(registry), admission.is_half_full
+    log = build_log(settings.log, settings.data_dir, topics.all(()), clock, counted, logger, crowded=crowded)
     writer = await log.open_writer()
     keys = KeyReload(settings.keys, environ, logger)
     watching = asyncio.create_task(keys.watch(clock))
@@ -86,18 +80,21 @@ async def open_collector(
         door = Door(intake, keys=keys.current, settings=settings.collector, clock=clock, ids=ids, metrics=metrics)
         health = Health(writer.state, draining)
         protocol = build_protocol(door, fast_lane=settings.collector.fast_lane)
-        yield Collector(_app(settings, door, intake, health, logger), protocol, health, logger, registry)
+        passing = open_pass_through(settings, log, keys=keys.current, refuse=intake.refuse, clock=clock, logger=logger)
+        async with passing as ads:
+            app = _app(settings, AsgiDoor(door, ads), intake, health, logger)
+            yield Collector(app, protocol, health, logger, registry)
     finally:
         watching.cancel()
         await writer.close(CLOSE_SECONDS)
 
 
-def _app(settings: CollectorRoot, door: Door, intake: Intake, health: Health, logger: Logger) -> Starlette:
+def _app(settings: CollectorRoot, door: AsgiDoor, intake: Intake, health: Health, logger: Logger) -> Starlette:
     static_dir = settings.collector.static_dir or DEFAULT_STATIC_DIR
     scripts = find_scripts(static_dir, settings.collector.script_max_age, settings.collector.script_aliases)
     if not scripts:
         logger.warning("script.missing", folder=str(static_dir), detail="set collector.static_dir to serve it")
-    return build_app(AsgiDoor(door), health, scripts, _demo_dir(settings, static_dir), intake.refuse)
+    return build_app(door, health, scripts, _demo_dir(settings, static_dir), intake.refuse)
 
 
 def _demo_dir(settings: CollectorRoot, static_dir: Path) -> Path | None:

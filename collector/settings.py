@@ -2,12 +2,14 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
+from base.urls import checked_url
 from eventlog.settings import LogSettings
 
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -152,6 +154,35 @@ class IdentitySettings(Section):
         return self
 
 
+class PassThroughSettings(Section):
+    """The SDK's ad-serving calls go on to the vendor, with our mid swapped for its own. Off unless this table is there."""
+
+    destination: str
+    """Name of the Footprints destination whose `base_url`, `upstream_appkeys` and known visitors are used."""
+    timeout: float = Field(default=5.0, gt=0, le=60, allow_inf_nan=False)
+    """Seconds for the vendor's answer; then 504."""
+    concurrency: int = Field(default=32, ge=1, le=1024)
+    """Calls of a worker under way; 503 and Retry-After beyond."""
+    reply_bytes: int = Field(default=1024 * 1024, gt=0)
+    """Largest answer that is passed on; 502 beyond."""
+
+
+class Upstream(BaseModel):
+    """What the collector reads of a `[destinations.<name>]`: the rest is the forwarder's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+
+    kind: Literal["footprints"]
+    base_url: str
+    upstream_appkeys: Mapping[str, str] = Field(default_factory=dict)
+    forward_address: bool = False
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        return checked_url(value)
+
+
 class CollectorSettings(Section):
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -179,6 +210,7 @@ class CollectorSettings(Section):
     """JSON answers carry `warnings` for the page's author. `ochn dev` turns it on."""
     limits: LimitSettings = LimitSettings()
     rates: RateSettings = RateSettings()
+    pass_through: PassThroughSettings | None = None
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -205,6 +237,23 @@ class CollectorRoot(Root):
     identity: IdentitySettings = Field(default=IdentitySettings(), validate_default=True)
     collector: CollectorSettings = CollectorSettings()
     keys: dict[str, KeySettings] = Field(default_factory=dict)
+    destinations: Mapping[str, Any] = Field(default_factory=dict)
+
+    def upstream(self, destination: str) -> Upstream:
+        """ValidationError unless it is a Footprints destination."""
+        return Upstream.model_validate(self.destinations[destination])
+
+    @model_validator(mode="after")
+    def _passes_through(self) -> Self:
+        chosen = self.collector.pass_through
+        if chosen is None:
+            return self
+        if _kind(self.destinations.get(chosen.destination)) != "footprints":
+            raise ValueError(
+                f"collector.pass_through.destination = {chosen.destination!r}: no such Footprints destination"
+            )
+        self.upstream(chosen.destination)
+        return self
 
     @field_validator("keys")
     @classmethod
@@ -223,3 +272,8 @@ class CollectorRoot(Root):
         if known.data.get("profile") == "production" and identity.secret is None:
             raise ValueError('secret is required unless profile = "dev"; `openssl rand -hex 32` makes one')
         return identity
+
+
+def _kind(destination: Any) -> Any:
+    """As it stands in the file, or as the forwarder's settings have it."""
+    return destination.get("kind") if isinstance(destination, Mapping) else getattr(destination, "kind", None)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from base.masking import MASK
 from base.settings import CONFIG_VARIABLE, load
 from collector.settings import CollectorRoot, KeySettings
-from forwarder.settings import ForwarderRoot, SandboxRoot
+from forwarder.settings import AnyDestination, DestinationName, ForwarderRoot, SandboxRoot
 
 DEFAULT_FILE = Path("ochn.toml")
 
@@ -19,6 +19,8 @@ class Settings(CollectorRoot, ForwarderRoot, SandboxRoot):
     model_config = ConfigDict(extra="forbid")
 
     keys: dict[str, KeySettings] = Field(default_factory=dict)  # whole, as the collector reads them
+
+    destinations: dict[DestinationName, AnyDestination] = Field(default_factory=dict)  # whole, as the forwarder does
 
     def enabled_destinations(self) -> tuple[str, ...]:
         return tuple(name for name, destination in self.destinations.items() if destination.enabled)

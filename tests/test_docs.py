@@ -9,10 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry, Metric
 from typer.testing import CliRunner
 
+from base.errors import SettingsError
 from base.metrics import collector_metrics, forwarder_metrics, log_metrics
 from base.reasons import Refusal
 from base.settings import validate
 from collector.replies import STATUS
+from collector.settings import CollectorRoot
 from eventlog.schema import schema
 from ochn.check import remarks
 from ochn.cli import app
@@ -105,3 +107,15 @@ def test_what_of_the_example_was_not_replaced_is_told() -> None:
     settings = validate(Settings, tomllib.loads(text), "ochn.example.toml")
     told = [remark for remark in remarks(settings) if remark.endswith("is still the example's")]
     assert len(told) == len(to_replace) > 3
+
+
+def test_what_cannot_be_passed_on_is_told_before_it_starts() -> None:
+    raw = {"profile": "dev", "collector": {"pass_through": {"destination": "ads"}}}
+    netcore = {"kind": "netcore", "region": "eu", "api_key": "k", "web_asset_id": "w"}
+    for destinations in ({}, {"ads": netcore}):
+        for model in (Settings, CollectorRoot):
+            with pytest.raises(SettingsError, match="'ads': no such Footprints destination"):
+                validate(model, {**raw, "destinations": destinations}, "test")
+    footprints = {"ads": {"kind": "footprints", "base_url": "http://shop.example"}}
+    with pytest.raises(SettingsError, match="expected https"):
+        validate(CollectorRoot, {**raw, "destinations": footprints}, "test")

@@ -28,6 +28,10 @@ def try_lock(descriptor: int) -> bool:
     return False
 
 
+def unlock(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 def share_lock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_SH)
 

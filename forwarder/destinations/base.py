@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from base.reasons import Dead, Filter, Parked, Trouble
+from eventlog import facts
 from eventlog.event import Event
 from forwarder.errors import TransportError
 from forwarder.transport import Reply, Request
@@ -119,5 +120,5 @@ class Destination(Protocol):
 
 
 def visitor_key(event: Event) -> str:
-    """A visitor of one app key: the scope of what is known about them."""
-    return f"{event.appkeyname}/{event.subject}"
+    """The scope of what is known about an event's visitor."""
+    return facts.visitor_key(event.appkeyname, event.subject)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
@@ -70,14 +69,3 @@ def delivers_nothing(wanted: Iterable[bool], way_out: str) -> None:
     """ValueError when a destination that is on wants no kind of event at all."""
     if not any(wanted):
         raise ValueError(f"every kind of event is turned off: the destination is on and delivers nothing; {way_out}")
-
-
-def checked_url(value: str) -> str:
-    """A destination's base: https unless loopback; without a scheme https is meant. No query, no trailing slash."""
-    text = value if "://" in value else f"https://{value}"
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("expected http(s)://host[:port][/path]")
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise ValueError("expected https: http is for loopback only")
-    return text.rstrip("/")

@@ -27,6 +27,11 @@ _GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _ACTIONS: Final = frozenset({"visit", "sale", "contact", "feedback", "engagement", "profiling"})
 _ADS: Final = frozenset({"reach", "impression"})  # request types of the official SDK; an action is optional there
+_AD_SERVING: Final = (
+    *("content-delivery", "sponsored-products-id", "sponsored-products-json", "sponsored-products-ad"),
+    *("recommendation-products", "recommendation-products-ids", "recommendation-products-json"),
+    *("recommendation-products/search", "proximity-location"),
+)
 _BOOLEANS: Final = ("hasKids", "agreeTandc", "agreePrivacy", "agreedTargetedMessages", "isAdult")
 _DATES: Final = {"createdAt": "%Y-%m-%d %H:%M:%S", "userBirthday": "%Y-%m-%d"}
 
@@ -50,6 +55,7 @@ class Footprints:
             "/api/token": {"POST": self._token},
             "/api/lead": {"POST": self._lead},
             "/api/client": {"DELETE": self._erase},
+            **{f"/mobileapi/{name}": dict.fromkeys(("GET", "POST", "PUT"), self._serve_ad) for name in _AD_SERVING},
         }
 
     def answer(self, call: Incoming, now: float) -> Answer:
@@ -93,6 +99,17 @@ class Footprints:
             return as_json(200, body, events=1)
 
         return handle
+
+    def _serve_ad(self, call: Incoming, _now: float) -> Answer:
+        """The shape of its answers is not documented: this one says for whom it is, and has nothing to show."""
+        told = {"appkey": call.headers.get("appkey"), **call.query, **call.body}
+        if refusal := _key_refusal(told):
+            return refusal
+        return (
+            as_json(200, {"success": True, "mid": told["mid"], "data": []})
+            if _text(told, "mid")
+            else _no(400, "mid is required")
+        )
 
     def _token(self, call: Incoming, now: float) -> Answer:
         if call.headers.get("authorization") != basic(KEY, SECRET):

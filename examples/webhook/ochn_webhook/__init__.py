@@ -9,6 +9,7 @@ import orjson
 from pydantic import Field, field_validator
 
 from base.reasons import Dead, Filter
+from base.urls import checked_url
 from eventlog.event import Event
 from forwarder.destinations.base import BatchPolicy, Call, Facts, Outcome, Plan, Verdict, dead, delivered, filtered
 from forwarder.destinations.bodies import batches, json_list
@@ -16,7 +17,7 @@ from forwarder.destinations.kinds import ActivityKind, activity_kind
 from forwarder.destinations.own import Kind
 from forwarder.destinations.panel import PanelItem
 from forwarder.destinations.replies import answered, said
-from forwarder.destinations.settings import Credential, DestinationSettings, checked_url
+from forwarder.destinations.settings import Credential, DestinationSettings
 from forwarder.destinations.values import clean
 from forwarder.errors import TransportError
 from forwarder.transport import Reply, Request

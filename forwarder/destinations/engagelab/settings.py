@@ -6,9 +6,10 @@ from typing import Final, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from base.urls import checked_url
 from forwarder.destinations.kinds import UNASKED, ActivityKind
 from forwarder.destinations.mapping import EventMapping, faults_in_fields
-from forwarder.destinations.settings import BasicUser, Credential, DestinationSettings, checked_url, delivers_nothing
+from forwarder.destinations.settings import BasicUser, Credential, DestinationSettings, delivers_nothing
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)  # of events and properties, as the panel takes them
 

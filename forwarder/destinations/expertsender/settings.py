@@ -6,10 +6,11 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from base.settings import Section
+from base.urls import checked_url
 from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.mapping import Constant, faults_in_fields
 from forwarder.destinations.params import FIELDS, FIELDS_OF_ALL, FieldType
-from forwarder.destinations.settings import Credential, DestinationSettings, checked_url
+from forwarder.destinations.settings import Credential, DestinationSettings
 
 DataType = Literal["String", "Text", "Number", "Money", "Date", "DateTime", "Boolean", "Url"]
 PersonKey = Literal["email", "phone", "crm_id"]

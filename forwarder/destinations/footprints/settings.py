@@ -5,7 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from forwarder.destinations.settings import BasicUser, Credential, DestinationSettings, Password, checked_url
+from base.urls import checked_url
+from forwarder.destinations.settings import BasicUser, Credential, DestinationSettings, Password
 
 _GRANT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "client_credentials": (),

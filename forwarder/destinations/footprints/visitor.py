@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from eventlog.event import Event
+from eventlog.facts import UPSTREAM
 from forwarder.destinations.base import Fact, Facts, visitor_key
 from forwarder.destinations.values import email, text
 
@@ -24,7 +25,7 @@ class Known:
 
 def known(event: Event, facts: Facts) -> Known:
     """A foreign id was given by Footprints itself, before its pages came to us: it needs no init to be known there."""
-    fact = facts.get(f"{visitor_key(event)}/upstream")
+    fact = facts.get(f"{visitor_key(event)}/{UPSTREAM}")
     if fact is not None:
         return Known(fact["id"], fact["utype"], fact["contact"])
     if not event.foreignid:
@@ -56,7 +57,7 @@ def upstream_fact(visitor: str, reply: Mapping[str, Any], contact: Contact) -> F
     """From any of the three names under which the vendor answers an id; None without one."""
     for name, utype in (("uid", "c"), ("pid", "p"), ("mobileId", "")):
         if found := text(reply.get(name)):
-            return Fact(f"{visitor}/upstream", {"id": found, "utype": utype, "contact": dict(contact)})
+            return Fact(f"{visitor}/{UPSTREAM}", {"id": found, "utype": utype, "contact": dict(contact)})
     return None
 
 

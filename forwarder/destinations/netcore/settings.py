@@ -5,8 +5,9 @@ from typing import Final, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from base.urls import checked_url
 from forwarder.destinations.kinds import ActivityKind
-from forwarder.destinations.settings import Credential, DestinationSettings, checked_url, delivers_nothing
+from forwarder.destinations.settings import Credential, DestinationSettings, delivers_nothing
 
 HOSTS: Final = {
     "us": "https://api2.netcoresmartech.com",

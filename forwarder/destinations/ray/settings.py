@@ -4,9 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from base.urls import checked_url
 from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.mapping import EventMapping, faults_in_fields
-from forwarder.destinations.settings import Credential, DestinationSettings, Password, checked_url
+from forwarder.destinations.settings import Credential, DestinationSettings, Password
 
 
 class RayEvent(EventMapping):

@@ -1,0 +1,96 @@
+"""A compacted topic as a table: the newest value of each key, kept in SQLite and followed while it grows.
+
+Processes of one data directory share the file: one of them at a time takes in what is new.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from base.clock import Clock
+from base.logs import Logger
+from eventlog.embedded import files
+from eventlog.errors import LogError
+from eventlog.log import LogScanner, StoredRecord
+
+EVERY_SECONDS: Final = 0.5
+GROUP: Final = 1000
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS newest (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS taken_in (part INTEGER PRIMARY KEY, next INTEGER NOT NULL);
+"""
+
+
+class TopicTable:
+    def __init__(self, path: Path, topic: str, scanner: LogScanner) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._topic, self._scanner = topic, scanner
+        self._reading, self._writing = _connect(path), _connect(path)
+        self._writing.executescript(_SCHEMA)
+        self._lock = files.open_file(path.with_suffix(".lock"))
+
+    def get(self, key: bytes) -> bytes | None:
+        """A point look-up, made on the loop."""
+        row = self._reading.execute("SELECT value FROM newest WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    async def follow(self, clock: Clock, log: Logger) -> None:
+        """Until it is cancelled."""
+        told = ""
+        while True:
+            try:
+                await self.take_in()
+                told = ""
+            except (LogError, sqlite3.OperationalError) as error:
+                if str(error) != told:
+                    log.warning("table.not_followed", topic=self._topic, error=str(error))
+                told = str(error)
+            await clock.sleep(EVERY_SECONDS)
+
+    async def take_in(self) -> None:
+        """What stands in the topic by now; nothing while another process is at it."""
+        if not files.try_lock(self._lock):
+            return
+        try:
+            for part, (first, end) in (await self._scanner.bounds(self._topic)).items():
+                await self._take_in(part, first, end)
+        finally:
+            files.unlock(self._lock)
+
+    async def _take_in(self, part: int, first: int, end: int) -> None:
+        row = self._writing.execute("SELECT next FROM taken_in WHERE part = ?", (part,)).fetchone()
+        if row is not None and first < row[0] <= end:
+            first = row[0]
+        group: list[StoredRecord] = []
+        if first < end:
+            async for record in self._scanner.scan(self._topic, ranges={part: (first, end)}):
+                group.append(record)
+                if len(group) == GROUP:
+                    await asyncio.to_thread(self._write, group, part, record.position.offset + 1)
+                    group = []
+            await asyncio.to_thread(self._write, group, part, end)
+
+    def _write(self, records: Sequence[StoredRecord], part: int, following: int) -> None:
+        with self._writing:
+            self._writing.execute("BEGIN")
+            for record in records:
+                if record.value is None:
+                    self._writing.execute("DELETE FROM newest WHERE key = ?", (record.key,))
+                else:
+                    self._writing.execute("INSERT OR REPLACE INTO newest VALUES (?, ?)", (record.key, record.value))
+            self._writing.execute("INSERT OR REPLACE INTO taken_in VALUES (?, ?)", (part, following))
+
+    def close(self) -> None:
+        self._reading.close()
+        self._writing.close()
+        os.close(self._lock)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
