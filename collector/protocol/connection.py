@@ -27,7 +27,7 @@ from collector.protocol.room import with_room
 from collector.protocol.turns import Turn, Turns, render
 
 _LINGER_SECONDS: Final = 2.0
-_FAREWELL_SECONDS: Final = 1.0  # who rests when the drain begins may have asked already: it is on its way to us
+_FAREWELL: Final = 1 / 8  # of the drain: who rests when it begins may have asked already, and that is on its way to us
 _LINGER_BYTES: Final = 16 * 1024 * 1024
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -121,11 +121,12 @@ class Connection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Who has asked is answered while the drain lasts; then told to come again. ASGI's are uvicorn's to cancel."""
-        self._draining = self._loop.call_later(self._config.timeout_graceful_shutdown or 0, self._give_up)
+        drain = self._config.timeout_graceful_shutdown or 0
+        self._draining = self._loop.call_later(drain, self._give_up)
         if self._reading.phase == "idle" and self._turns:
             self._end_behind_newest()
         elif self._reading.phase == "idle":
-            self._deadline.set(_FAREWELL_SECONDS)
+            self._deadline.set(drain * _FAREWELL)
 
     # Answers.
 
