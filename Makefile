@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs shim bench loadtest soak faults clean fuzz
+.PHONY: help run test check docs shim bench loadtest soak faults clean fuzz audit
 
 VENV := .venv/bin
 RUN := .venv/installed
@@ -40,6 +40,9 @@ faults: $(TEST) ## the fault tests at their full length (hours)
 
 fuzz: $(TEST) ## a million spoilt requests against a whole collector (ARGS='--seed 7 --count 1000000 --jobs 4')
 	@exec $(VENV)/python -m tests.support.fuzz $(ARGS)
+
+audit: $(TEST) ## known advisories about the pinned packages (asks a service on the internet)
+	@exec scripts/audit $(ARGS)
 
 clean: ## removes what was made, but no data
 	rm -rf .venv .cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -174,7 +174,7 @@ def _fault(detail: Any, raw: Any) -> str:
     value, message = detail.get("input"), _expectation(detail)
     if not detail["loc"] or (detail["type"] == "value_error" and isinstance(value, Mapping | BaseModel)):
         return f"{place}: {message}"  # of several settings together, which the message names
-    shown = MASK if is_secret_name(str(detail["loc"][-1])) else _brief(value)
+    shown = MASK if any(is_secret_name(str(step)) for step in detail["loc"]) else _brief(value)
     return f"{place} = {shown}: {message}"
 
 
