@@ -28,8 +28,8 @@ from forwarder.settings import ForwarderRoot
 from forwarder.status import read_all
 from forwarder.supervision import keep_delivering
 from forwarder.transport import Transport
-from forwarder.transport_aiohttp import AiohttpTransport
 from forwarder.transport_httpx import HttpxTransport
+from forwarder.transport_lean import LeanTransport
 
 ADMIN_PORT: Final = 9081
 CLOSE_SECONDS: Final = 0.5  # for the log to settle what the drain has left
@@ -106,7 +106,7 @@ def _target(destination: Renewable, settings: ForwarderRoot) -> Target:
 
     def open_transport() -> Transport:
         one_a_call = destination.batch.events == 1
-        return AiohttpTransport(options.concurrency) if one_a_call else HttpxTransport(options.concurrency)
+        return LeanTransport(options.concurrency) if one_a_call else HttpxTransport(options.concurrency)
 
     return Target(destination, options, open_transport, destination.renewal)
 

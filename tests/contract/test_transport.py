@@ -1,4 +1,4 @@
-"""One suite over the ways out: in memory, httpx, aiohttp. The last two against a server of this test's own."""
+"""One suite over the ways out: in memory, httpx, lean. The last two against a server of this test's own."""
 
 import asyncio
 import gzip
@@ -9,8 +9,8 @@ import pytest
 
 from forwarder.errors import ReplyTooLarge, TimedOut, TransportError, Unreachable
 from forwarder.transport import MemoryTransport, Reply, Request, Transport
-from forwarder.transport_aiohttp import AiohttpTransport
 from forwarder.transport_httpx import HttpxTransport
+from forwarder.transport_lean import LeanTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -18,11 +18,11 @@ LIMIT = 64 * 1024
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REAL: dict[str, Callable[[], Transport]] = {
     "httpx": lambda: HttpxTransport(4, LIMIT),
-    "aiohttp": lambda: AiohttpTransport(4, LIMIT),
+    "lean": lambda: LeanTransport(4, LIMIT),
 }
 
 
-@pytest.fixture(params=["httpx", "aiohttp"])
+@pytest.fixture(params=["httpx", "lean"])
 async def real(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
     transport = REAL[request.param]()
     yield transport

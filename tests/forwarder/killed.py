@@ -20,7 +20,7 @@ from forwarder.ledger import Ledger
 from forwarder.settings import ForwarderSettings
 from forwarder.status import Status
 from forwarder.transport import Reply, Request, Transport
-from forwarder.transport_aiohttp import AiohttpTransport
+from forwarder.transport_lean import LeanTransport
 from tests.forwarder.small import Chain
 from tests.forwarder.stand import TOPICS
 from tests.forwarder.world import World
@@ -67,7 +67,7 @@ async def main(directory: Path, url: str, *, eager: bool) -> None:
     world = World(
         directory,
         Chain(),
-        Led(url, AiohttpTransport(16)),
+        Led(url, LeanTransport(16)),
         embedded(directory),
         SystemClock(),
         ForwarderSettings(first_retry=0.05, longest_retry=1.0),
