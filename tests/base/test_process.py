@@ -1,4 +1,4 @@
-"""PR_SET_PDEATHSIG, seen from outside: the parent is killed with -9, its child must go too."""
+"""What a process does when its parent or its terminal goes, seen from outside."""
 
 import os
 import select
@@ -6,10 +6,27 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.detached import ROOT
 
 CHILD = "import os, time; from base.process import die_with_parent; die_with_parent(); print(os.getpid(), flush=True); time.sleep(60)"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
+
+HEARS = """
+import asyncio
+from base.process import ending_at_signal, hangups
+
+async def main():
+    ending = ending_at_signal()
+    hangup = hangups(ending)
+    print("ready", flush=True)
+    events = {asyncio.create_task(event.wait()): event for event in (ending, hangup)}
+    await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+    print("end" if ending.is_set() else "renew", flush=True)
+
+asyncio.run(main())
+"""
 
 
 def test_a_child_goes_with_its_parent() -> None:
@@ -22,3 +39,18 @@ def test_a_child_goes_with_its_parent() -> None:
             signal.pidfd_send_signal(child, signal.SIGKILL)
         os.close(child)
     assert gone
+
+
+@pytest.mark.parametrize(("gone", "hears"), [(False, "renew"), (True, "end")])
+def test_a_hangup_ends_it_only_when_its_terminal_has_gone(gone: bool, hears: str) -> None:
+    ours, its = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", HEARS], stdout=subprocess.PIPE, stderr=its, cwd=ROOT) as process:
+        os.close(its)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        if gone:
+            os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout.read() == f"{hears}\n".encode()
+    if not gone:
+        os.close(ours)
