@@ -83,7 +83,7 @@ async def fill(log: EventLog, data: Path, topics: Topics, events: int) -> list[t
     durable = Durable(writer, RetryPolicy(0.5, 30.0), clock, SystemIds(), quiet)
     stores = {name: Store(data / "forwarder" / f"{name}.db", clock, quiet) for name in DESTINATIONS}
     index = {name: ReceiptIndex(topics.receipts.name, store) for name, store in stores.items()}
-    ledgers = {name: Ledger(name, index[name], durable, clock) for name in DESTINATIONS}
+    ledgers = {name: Ledger(name, index[name], durable, clock, 10 * GROUP) for name in DESTINATIONS}
     began, known = time.time() - events / RATE, []
     for first in range(0, events, GROUP):
         group = [an_event(number, began + number / RATE) for number in range(first, min(events, first + GROUP))]
@@ -151,7 +151,13 @@ def main() -> None:
     options.data.mkdir(parents=True)
     config = options.data / "ochn.toml"
     config.write_text(CONFIG.format(kind=kind, prefix=prefix, kafka=options.kafka or "127.0.0.1:9092"))
-    kafka = {"bootstrap": options.kafka or "127.0.0.1:9092", "replication": 1}
+    # Nothing may go by the spool: where an event stands is known only of what goes straight.
+    kafka = {
+        "bootstrap": options.kafka or "127.0.0.1:9092",
+        "replication": 1,
+        "spool_after": 3600.0,
+        "request_timeout": 3600.0,
+    }
     settings, topics = (
         LogSettings.model_validate({"kind": kind, "topic_prefix": prefix, "kafka": kafka}),
         Topics(prefix),

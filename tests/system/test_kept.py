@@ -48,6 +48,14 @@ def rows(product: Product, *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in ask(product, *arguments, "--json").splitlines()]
 
 
+def outcomes(product: Product, event: str, code: int | None) -> list[dict[str, str]]:
+    """Of each record that holds the event, at each destination that it is for. `code` None: any."""
+    done = CliRunner().invoke(app, ["trace", event, "--json", f"--data-dir={product.data_dir}"])
+    assert code in (None, done.exit_code), (done.output, done.exception)
+    copies = json.loads(done.stdout)["copies"]
+    return [{row["destination"]: row["outcome"] for row in copy["destinations"]} for copy in copies]
+
+
 def send(product: Product, uid: str, action: str = "visit", **additional: str) -> tuple[str, str]:
     """The event's id, and its status."""
     fields = {"appkey": "demo", "uid": uid, "uType": "p", "requestType": "action", "actionType": action}
@@ -110,8 +118,11 @@ def test_a_refused_call_is_a_dead_letter_with_request_and_reply(product: Product
     assert event in ask(product, "dead-letters", "list")
     assert rows(product, "dead-letters", "list", "--destination=footprints") == []
     assert len(arrived(product, event)) == 1
+    assert outcomes(product, event, code=5) == [{"footprints": "delivered", "netcore": "dead"}]
     assert "replayed 1" in ask(product, "dead-letters", "replay", event, "--destination=netcore")
     assert eventually(lambda: len(arrived(product, event)) == 2)
+    through = [{"footprints": "delivered", "netcore": "dead"}, {"netcore": "delivered"}]
+    assert eventually(lambda: outcomes(product, event, code=None) == through)
     assert rows(product, "dead-letters", "list") == []
     assert "there are no dead letters" in ask(product, "dead-letters", "list")
 
