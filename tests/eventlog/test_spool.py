@@ -106,6 +106,26 @@ async def test_nothing_is_settled_that_is_durable_nowhere(tmp_path: Path) -> Non
         assert writer.state().status == "degraded"
 
 
+async def test_traffic_that_never_pauses_comes_back_too(spool: EmbeddedLog, tmp_path: Path) -> None:
+    primary, sent, going = MemoryLog(), list[int](), True
+
+    async def send() -> None:
+        while going:
+            writer.append([an_event(b"key", len(sent))], lambda *_: None)
+            sent.append(len(sent))
+            await asyncio.sleep(0.001)
+
+    async with spooling(primary, spool, tmp_path) as writer:
+        primary.outage = LogUnavailable("Kafka is away")
+        sending = asyncio.ensure_future(send())
+        await asyncio.sleep(0.3)
+        primary.outage = None
+        await until_direct(writer)
+        going = False
+        await sending
+    assert numbers(primary) == sent
+
+
 async def test_a_disk_that_takes_no_commit_holds_nobody_up(tmp_path: Path) -> None:
     primary, spool = MemoryLog(), FullLog()
     primary.outage = LogUnavailable("Kafka is away")
