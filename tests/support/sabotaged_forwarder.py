@@ -1,5 +1,6 @@
 """The forwarder with its protections against destinations switched off, one or all: see sabotaged.py."""
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from forwarder.breaker import Breaker
 from forwarder.calls import Calls
 from forwarder.destinations.base import Call, Verdict, dead, delivered
 from forwarder.errors import TransportError
+from forwarder.ledger import Ledger
 from forwarder.relay import Relay
 from forwarder.renewal import Renewable
 from forwarder.transport import Reply
@@ -65,6 +67,12 @@ def passing_over_gaps() -> None:
             await take(self, item)
 
     Relay._take = blind  # type: ignore[method-assign]
+
+
+def waiting_for_all() -> None:
+    """However much is settled, the committed offset waits for the one event that is not, and nothing is parked for it."""
+    Ledger.room = lambda *_: sys.maxsize  # type: ignore[method-assign]
+    Ledger.heads = lambda *_: []  # type: ignore[method-assign]
 
 
 def careless() -> None:
