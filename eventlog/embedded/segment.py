@@ -9,7 +9,7 @@ from eventlog.embedded import files
 from eventlog.embedded.frames import MAGIC, MAX_FRAME, Frame, frame_at, length_at
 
 _CHUNK: Final = 256 * 1024
-_SEARCHED: Final = 4 * 1024 * 1024
+SEARCHED: Final = 4 * 1024 * 1024
 
 
 class SegmentFile:
@@ -49,7 +49,7 @@ class SegmentFile:
         """The frames that end by `end` and hold these bytes, which are looked for without reading frame by frame."""
         start = 0
         while start < end:
-            buffer = os.pread(self._descriptor, min(_SEARCHED, end - start), start)
+            buffer = os.pread(self._descriptor, min(SEARCHED, end - start), start)
             at = buffer.find(needle)
             if at >= 0:
                 frame = self._frame_around(start + at, end)

@@ -12,8 +12,10 @@ from base.clock import ManualClock
 from base.errors import StartError
 from eventlog.appending import append_durably
 from eventlog.embedded import EmbeddedLog
+from eventlog.embedded.frames import encode
 from eventlog.embedded.groups import read_by_all
 from eventlog.embedded.manifest import Manifest, load
+from eventlog.embedded.segment import SEARCHED
 from eventlog.embedded.upkeep import keep_up
 from eventlog.errors import Fenced
 from eventlog.log import Assigned, Gap, Record, Revoked
@@ -222,3 +224,14 @@ async def test_what_a_record_contains_is_found_wherever_it_stands(tmp_path: Path
         file.write(b"\0" * 100)
     found = await scanned(log, TOPIC, containing=b"needle-")
     assert [record.position.offset for record in found] == [0, *range(2, 20)]
+
+
+@pytest.mark.parametrize("before", [1, 3, 6, 7])
+async def test_what_is_looked_for_may_lie_across_two_pieces(tmp_path: Path, before: int) -> None:
+    """`before`: so many of its bytes end the first piece in which a segment is searched."""
+    log, needle, first = a_log(tmp_path), b"needle-", Record(TOPIC, b"k", b"x" * (2 * 1024 * 1024), TIME)
+    empty = Record(TOPIC, b"k", b"", TIME)
+    fill = SEARCHED - before - len(encode([first, empty], 0))
+    async with writing(log) as writer:
+        await append_durably(writer, [first, empty._replace(value=b"y" * fill + needle)])
+    assert [record.position.offset for record in await scanned(log, TOPIC, containing=needle)] == [1]
