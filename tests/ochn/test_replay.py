@@ -131,7 +131,7 @@ def test_a_window_of_the_log(stand: Stand) -> None:
     assert "replayed to there already" in stand.ask(*asked, code=1)
     assert "replayed 1" in stand.ask(*asked, "--type=visit")
     assert "replayed 3" in stand.ask(*asked, "--again")
-    assert "replayed 6" in stand.ask(*asked, f"--from={events[0].receivedtime}", "--to=0s", "--rate=100")
+    assert "replayed 6" in stand.ask(*asked, f"--from={events[0].receivedtime}", "--to=0s", "--rate=8")
 
 
 @pytest.mark.parametrize("appended", [True, False])
