@@ -91,14 +91,21 @@ class Event(NamedTuple):
         """UnreadableEvent for anything that is not an Event of ours. Attributes of a newer version are passed over."""
         try:
             parsed = orjson.loads(body)
-            known = {name: parsed[name] for name in _ATTRIBUTES if name in parsed}
-            event = cls(**known, data=parsed.get("data", {}), data_base64=parsed.get("data_base64"))
+            for name in _ENVELOPE:
+                parsed.pop(name, None)
+            parsed.setdefault("data", {})
+            event = cls(**parsed) if parsed.keys() <= _ATTRIBUTES else cls(**_known(parsed))
         except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
             raise UnreadableEvent(f"not an event: {error}") from error
-        named = all(isinstance(name, str) for name in (event.id, event.type, event.subject))
+        named = isinstance(event.id, str) and isinstance(event.type, str) and isinstance(event.subject, str)
         if not isinstance(event.data, dict) or not named or event.type.count(".") < 1:
             raise UnreadableEvent("not an event: its data is no object, or its id, subject or type no name")
         return event
 
 
-_ATTRIBUTES: Final = tuple(name for name in Event._fields if name not in ("data", "data_base64"))
+_ATTRIBUTES: Final = frozenset(Event._fields)
+_ENVELOPE: Final = ("specversion", "datacontenttype")
+
+
+def _known(parsed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parsed.items() if name in _ATTRIBUTES}

@@ -5,7 +5,7 @@ index, filled again from the topic at each assignment (store.py). Counted as set
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -58,11 +58,13 @@ class Parking:
     clock: Clock
     slow: float
     longest: float
+    _none: bool = field(init=False, default=False)  # known to hold nothing
 
     async def restore(self) -> None:
         """Before the first event of a partition that was just assigned: its parked ones may be another host's so far."""
         for part in await self.scanner.bounds(self.topic):
             await catch_up(self.store, self.scanner, self.topic, part, self._apply)
+        self._none = False
 
     def _apply(self, record: StoredRecord) -> list[Statement]:
         if not record.key.endswith(f":{self.destination}".encode()):
@@ -88,7 +90,9 @@ class Parking:
         return [subject for subject in subjects if self.holds(subject)] if self.holds_any() else []
 
     def holds_any(self) -> bool:
-        return bool(self.store.read("SELECT 1 FROM parked LIMIT 1"))
+        """Asked before each unit, and mostly no."""
+        self._none = self._none or not self.store.read("SELECT 1 FROM parked LIMIT 1")
+        return not self._none
 
     def count(self) -> int:
         found: int = self.store.read("SELECT count(*) FROM parked")[0][0]
@@ -139,6 +143,7 @@ class Parking:
         await self.durable.put(parked.to_record(self.topic, self.clock.now()))
         tried = self.clock.now() - (self.slow if due else 0.0)
         await self.store.write(*self._insert(parked.key, parked, tried))
+        self._none = False
         work.waiting = Waiting(reason, since)
 
     async def forget(self, work: Work) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from base.clock import rfc3339
 from base.reasons import Filter
 from eventlog.event import Event
 from forwarder.destinations.contact import Contact
@@ -10,7 +11,7 @@ from forwarder.destinations.kinds import UNASKED, ActivityKind, activity_kind
 from forwarder.destinations.netcore.settings import NetcoreSettings
 from forwarder.destinations.panel import PanelItem, our_fields
 from forwarder.destinations.params import PARAMS
-from forwarder.destinations.values import clean, happened, utc
+from forwarder.destinations.values import clean, happened
 
 NAMES: Final[Mapping[ActivityKind, str]] = {
     "visit": "Visit",
@@ -48,7 +49,7 @@ def activity(event: Event, contact: Contact, settings: NetcoreSettings, now: flo
     return {
         "activity_name": settings.activities.get(kind) or NAMES[kind],
         "asset_id": _asset(event, settings),
-        "timestamp": utc(happened(event, now)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "timestamp": f"{rfc3339(happened(event, now)).partition('.')[0]}Z",
         field: clean(value) or "unknown",
         "activity_source": _source(event),
         "activity_params": clean(params) or {},
