@@ -63,13 +63,14 @@
 
   function note(what, detail) {
     attempt(() => {
-      if (typeof enableLogging === 'function') enableLogging(what, detail);
-      else if (enableLogging) console.log('ochn: ' + what, detail === undefined ? '' : detail);
+      const log = typeof enableLogging === 'undefined' ? 0 : enableLogging; // to throw a thousand times takes its time
+      if (typeof log === 'function') log(what, detail);
+      else if (log) console.log('ochn: ' + what, detail === undefined ? '' : detail);
     });
   }
 
   // Events go where this script came from: under an alias path, to the root of that origin.
-  const tag = document.currentScript || document.getElementById('omnichanneltrack') || document.createElement('i');
+  const tag = document.currentScript || { dataset: {} };
   const base = (() => {
     const find = (src) => /^(.*\/jsapi\/)omnichannel[^/]*\.js([?#]|$)/.exec(src);
     const found = [tag, ...document.scripts].map((script) => find(script.src)).find(Boolean);
@@ -81,7 +82,7 @@
   Object.entries(tag.dataset).forEach(([name, value]) => { options[name] = value !== 'false' && (value || true); });
 
   function urlOf(name) {
-    return options.endpoint ? options.endpoint.replace(/\/*$/, '/') + name : base + name;
+    return (options.endpoint ? options.endpoint + '/' : base) + name;
   }
 
   function cookie(name) {
@@ -361,7 +362,7 @@
   function erase() {
     queue.filter((event) => event.path !== 'register').forEach(forget);
     disk.keys().filter((key) => /^ochn:/.test(key) && !/^register/.test(disk.get(key))).forEach(disk.remove);
-    if (cookie(COOKIE)) setCookie('', 0);
+    setCookie('', 0);
     visitor = {};
   }
 
@@ -763,14 +764,15 @@
     gone = false;
     headedHere = 0;
     if (!event.persisted) return;
-    const busy = queue.filter((one) => !one.stored || one.flying || one.held);
+    const busy = queue.filter((one) => !one.stored || one.held || (one.flying && disk.get(QUEUE + one.eid)));
+    busy.forEach((one) => { one.flying = false; }); // Firefox never tells what became of a request of a page it froze
     queue.splice(0, queue.length, ...busy);
     tab = newName();
     mine.clear();
     [tab, ...busy.map((one) => ownerOf(one.eid))].forEach((one) => mine.add(one));
     ask();
     track();
-    pause(0); // whatever it was waiting for when it left
+    pause(500); // whatever it was waiting for when it left: Chromium tells about now
   }
 
   function onOnline() {

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.counting_server import CountingServer
-from tests.browser.pages import STUB, TRACK_VISIT, OpenTab, loader, tracked_page
+from tests.browser.pages import STUB, TRACK_VISIT, OpenTab, loader, ready, tracked_page
 
 pytestmark = pytest.mark.browser
 
@@ -114,7 +114,7 @@ def test_init_is_asked_once_then_a_page_costs_one_request(
     page = open_tab()
     collector.wait_taken("send", 1)
     for count in (2, 3):
-        page.reload()
+        ready(page).reload()
         collector.wait_taken("send", count)
     assert len(collector.taken("init")) == 1
     assert {fields["uid"] for fields in collector.taken("send")} == {"a" * 64}

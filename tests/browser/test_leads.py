@@ -86,7 +86,7 @@ def test_a_big_file_does_not_hold_up_what_comes_after_it_nor_fill_the_storage(
 ) -> None:
     page = open_tab()
     collector.wait_taken("send", 1)
-    collector.fail("register", delay=1)
+    collector.fail("register", delay=4)
     page.evaluate("""() => {
       ochn.register({userEmail: 'ana@shop.example', cv: new File([new Uint8Array(1e6)], 'cv.pdf')});
       ochn.send('action', 'contact');

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "chromium": "chromium",
     "mkfs.ext4": "e2fsprogs",
+    "firefox-esr": "firefox-esr",
     "java": "default-jre-headless",
     "mvn": "maven",
     "node": "nodejs",
