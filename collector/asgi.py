@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -73,7 +73,16 @@ def _demo_routes(demo_dir: Path | None) -> list[BaseRoute]:
     async def to_demo(_request: Request) -> Response:
         return RedirectResponse("/demo/")
 
-    return [Route("/", to_demo), Route("/demo", to_demo), Mount("/demo", StaticFiles(directory=demo_dir, html=True))]
+    return [Route("/", to_demo), Route("/demo", to_demo), Mount("/demo", _Files(directory=demo_dir, html=True))]
+
+
+class _Files(StaticFiles):
+    """Each is what its type says it is."""
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        response = super().file_response(*given, **named)
+        response.headers["x-content-type-options"] = "nosniff"
+        return response
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:

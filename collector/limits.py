@@ -33,6 +33,7 @@ HELD_BACK: Final[Mapping[str, Quarantine]] = {
     "form_index": Quarantine.TOO_MANY_FIELDS,
     "json_depth": Quarantine.TOO_DEEP,
     "json_containers": Quarantine.TOO_MANY_FIELDS,
+    "json_members": Quarantine.TOO_MANY_FIELDS,
     "sensors": Quarantine.TOO_MANY_SENSORS,
 }
 # Found before the request has come whole: the rest is not read, the connection ends with the answer.

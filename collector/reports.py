@@ -3,10 +3,12 @@
 from base.clock import Clock
 from base.logs import Logger
 from base.metrics import CollectorMetrics, Counts
-from base.reasons import Refusal
+from base.reasons import Quarantine, Refusal
 from collector.judge import Verdict
 
 _QUIET_SECONDS = 10.0
+# A proxy that is not trusted is where everybody comes from.
+_TOO_FAST = "a proxy of yours? collector.trusted_proxies. A load test? collector.rates.unlimited"
 
 
 class Reports:
@@ -18,19 +20,22 @@ class Reports:
         self._logger = logger
         self._clock = clock
         self._events = events
-        self._quiet_until: dict[Refusal, float] = {}
-        self._unsaid: dict[Refusal, int] = {}
+        self._quiet_until: dict[str, float] = {}
+        self._unsaid: dict[str, int] = {}
 
     def refused(self, refusal: Refusal, detail: str = "") -> None:
         """Counted always; a line for a reason at most every ten seconds, which says how many it stands for."""
         self._metrics.refused.labels(refusal).inc()
+        self._say_rarely("request.refused", refusal, detail=detail)
+
+    def _say_rarely(self, what: str, reason: Refusal | Quarantine, **told: str | None) -> None:
         now = self._clock.monotonic()
-        if now < self._quiet_until.get(refusal, now):
-            self._unsaid[refusal] = self._unsaid.get(refusal, 0) + 1
+        if now < self._quiet_until.get(reason, now):
+            self._unsaid[reason] = self._unsaid.get(reason, 0) + 1
             return
-        self._quiet_until[refusal] = now + _QUIET_SECONDS
-        unsaid = self._unsaid.pop(refusal, 0)
-        self._logger.warning("request.refused", reason=refusal, detail=detail, times=unsaid + 1)
+        self._quiet_until[reason] = now + _QUIET_SECONDS
+        unsaid = self._unsaid.pop(reason, 0)
+        self._logger.warning(what, reason=reason, times=unsaid + 1, **told)
 
     def received(self, verdict: Verdict) -> None:
         event, reasons = verdict.event, verdict.reasons
@@ -38,6 +43,9 @@ class Reports:
         self._received.add(event.type, label)
         for reason in reasons:
             self._metrics.quarantined.labels(reason).inc()
+        if Quarantine.OVER_RATE in reasons:
+            client, key = event.clientaddress, event.appkeyname
+            self._say_rarely("event.over_rate", Quarantine.OVER_RATE, client=client, appkeyname=key, hint=_TOO_FAST)
         if self._events:
             warnings = [remark.code for remark in verdict.remarks if remark.code not in reasons]
             self._logger.info(

@@ -66,6 +66,8 @@ class LimitSettings(Section):
     """Levels of a JSON body, counted before parsing."""
     json_containers: int = Field(default=5000, gt=0)
     """Objects and arrays of an event's JSON, counted before parsing."""
+    json_members: int = Field(default=10_000, gt=0)
+    """Names in an event's JSON, counted before parsing."""
     sensors: int = Field(default=100, gt=0)
     """Beacons a call."""
     batch_events: int = Field(default=500, gt=0)

@@ -19,7 +19,7 @@ from collector.errors import Refused
 from collector.limits import HELD_BACK
 
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
-_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)  # an open string runs to the end: linear
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:]', re.DOTALL)  # an open string runs to the end: linear
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _PARTNERS: Final = {b"}": b"{", b"]": b"["}
 _LARGEST_INTEGER: Final = 2**64 - 1
@@ -49,27 +49,31 @@ def read_json(body: bytes, charset: str, limits: BodyLimits) -> Decoded:
 
 
 def over_limits(body: bytes, limits: BodyLimits) -> Quarantine | None:
-    """Brackets outside strings. Refused with 400 when they do not match."""
+    """Brackets and names outside strings. Refused with 400 when the brackets do not match."""
     openings = body.count(b"{") + body.count(b"[")
-    if openings <= limits.depth and openings <= limits.containers:
+    if openings <= limits.depth and openings <= limits.containers and body.count(b":") <= limits.members:
         return None
     return _scan(body, limits)
 
 
 def _scan(body: bytes, limits: BodyLimits) -> Quarantine | None:
     stack: list[bytes] = []
-    containers = deepest = 0
+    containers = deepest = members = 0
     for token in _TOKENS.findall(body):
         if token in (b"{", b"["):
             stack.append(token)
             containers += 1
             deepest = max(deepest, len(stack))
+        elif token == b":":
+            members += 1
         elif token in _PARTNERS and (not stack or stack.pop() != _PARTNERS[token]):
             raise _unreadable("its brackets do not match")
     if stack:
         raise _unreadable("it ends too early")
     if deepest > limits.depth:
         return HELD_BACK["json_depth"]
+    if members > limits.members:
+        return HELD_BACK["json_members"]
     return HELD_BACK["json_containers"] if containers > limits.containers else None
 
 

@@ -12,11 +12,12 @@ _LARGE_FACTOR = 4
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """`depth` and `containers` (objects and arrays) are JSON's; `gunzipped` in bytes."""
+    """`depth`, `containers` (objects and arrays) and `members` (names) are JSON's; `gunzipped` in bytes."""
 
     form: FormLimits
     depth: int
     containers: int
+    members: int
     gunzipped: int
     ratio: int
 
@@ -29,7 +30,7 @@ def body_limits(limits: LimitSettings, body: BodyClass) -> BodyLimits:
         levels=limits.form_levels,
         index=limits.form_index,
     )
-    containers, gunzipped = limits.json_containers, limits.gunzipped_bytes
+    containers, members, gunzipped = limits.json_containers, limits.json_members, limits.gunzipped_bytes
     depth = limits.json_depth
     if body == "lead":
         form = FormLimits(form.pairs, form.key_bytes, limits.lead_body_bytes, form.levels, form.index)
@@ -37,6 +38,7 @@ def body_limits(limits: LimitSettings, body: BodyClass) -> BodyLimits:
     elif body == "batch":  # `events[0]` and `{"events": [` stand around each event
         index = max(form.index, limits.batch_events - 1)
         form = FormLimits(form.pairs * _BATCH_FACTOR, form.key_bytes, form.value_bytes, form.levels + 2, index)
-        containers, gunzipped = containers * _BATCH_FACTOR, gunzipped * _LARGE_FACTOR
+        containers, members = containers * _BATCH_FACTOR, members * _BATCH_FACTOR
+        gunzipped *= _LARGE_FACTOR
         depth += 2
-    return BodyLimits(form, depth, containers, gunzipped, limits.gunzip_ratio)
+    return BodyLimits(form, depth, containers, members, gunzipped, limits.gunzip_ratio)

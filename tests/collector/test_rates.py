@@ -1,19 +1,26 @@
 """Who sends too much: held back above a rate, refused far above it, and nobody else is harmed."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from base.clock import ManualClock
-from base.reasons import Refusal
+from base.logs import Logger
+from base.metrics import collector_metrics
+from base.reasons import Quarantine, Refusal
 from collector.calls import Call
 from collector.errors import Refused
+from collector.judge import Verdict
 from collector.keys import AppKey, KeyRing
 from collector.rates import _MOST, Buckets, Rates
+from collector.reports import Reports
 from collector.settings import KeySettings, RateSettings
+from eventlog.event import Event
 from tests.collector.inside import Inside, body_of, header, inside
 
 WEB, MOBILE, BATCH = Call("web", "send"), Call("mobile", "send"), Call("web", "batch")
@@ -173,6 +180,7 @@ async def test_what_becomes_of_a_request(tmp_path: Path) -> None:
         refused = await house.send("/jsapi/send", "appkey=demo")
         assert (refused.status, header(refused, "retry-after")) == (429, "2")
         assert house.count("ochn_refused_total", reason="rate") == 2
+        assert house.count("ochn_quarantined_total", reason="over_rate") == 2
         assert (await many(house, 3, "/mobileapi/geo", appkey="demo", mid="v", lat="1", lon="2"))[-1] == "accepted"
 
 
@@ -182,3 +190,34 @@ async def test_bad_keys_and_a_good_one_from_one_address(tmp_path: Path) -> None:
         told = await many(house, 12, "/mobileapi/geo", appkey="nobody", mid="v")
         assert told == ["unknown_key"] * 10 + ["bad_keys"] * 2
         assert await many(house, 1, "/mobileapi/geo", appkey="demo", mid="v", lat="1", lon="2") == ["accepted"]
+
+
+def test_one_line_tells_an_operator_who_is_too_fast(recorder: tuple[Logger, list[dict[str, Any]]]) -> None:
+    logger, lines = recorder
+    clock = ManualClock()
+    reports = Reports(collector_metrics(CollectorRegistry()), logger, clock, events=False)
+    stamp = "2026-11-22T00:00:00.000Z"
+    event = Event(
+        id="1",
+        type="ochn.web.visit",
+        subject="v",
+        time=stamp,
+        receivedtime=stamp,
+        tenant="t",
+        appkeyname="demo",
+        door="/jsapi/send",
+        data={},
+    )
+
+    async def report() -> None:
+        for _ in range(50):
+            reports.received(Verdict(event, (), (Quarantine.OVER_RATE,), {}))
+            clock.advance(0.5)
+
+    asyncio.run(report())
+    assert [(line["event"], line["appkeyname"], line["times"]) for line in lines] == [
+        ("event.over_rate", "demo", 1),
+        ("event.over_rate", "demo", 20),
+        ("event.over_rate", "demo", 20),
+    ]
+    assert "trusted_proxies" in lines[0]["hint"]

@@ -164,7 +164,9 @@ async def _deliver(seed: int, batched: bool, rate: float, kills: int, concurrenc
         for kill in range(1, kills + 1):
             world = await world.killed(after=dice.randrange(1, 60))
             again = len(upstream.ids()) - len(set(upstream.ids()))
-            assert again <= kill * concurrency * (unit_events(world.destination.batch) + 1)  # parked ones in flight, too
+            assert again <= kill * concurrency * (
+                unit_events(world.destination.batch) + 1
+            )  # parked ones in flight, too
         await world.deliver(parked_too=True)
     assert set(upstream.ids()) == {event.id for event in issued}
     assert upstream.overlaps == 0

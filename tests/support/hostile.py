@@ -70,6 +70,7 @@ LIMITS: Final[Mapping[str, Hostile]] = {
     "form_index": Hostile(post(VISIT + b"&a[100]=1")),
     "json_depth": Hostile(as_json(b'"a":' + b"[" * 32 + b"]" * 32)),
     "json_containers": Hostile(as_json(b'"a":[' + b"{}," * 5000 + b"{}]")),
+    "json_members": Hostile(as_json(b",".join(b'"%d":1' % n for n in range(10_001)))),
     "sensors": Hostile(post(b'{"appkey":"demo","mid":"v","sensors":[%b{}]}' % (b"{}," * 100), b"/mobileapi/sensors", b"text/plain")),
     "batch_events": Hostile(post(b'{"appkey":"demo","events":[%b{}]}' % (b"{}," * 500), b"/jsapi/batch", b"text/plain")),
     "in_flight_requests": Hostile(post(VISIT), {"in_flight_requests": 1}, beside=True),
@@ -105,6 +106,9 @@ HOSTILE: Final[Mapping[str, Mapping[str, bytes]]] = {
         "half a gzip": post(gzip.compress(VISIT)[:-8], b"/jsapi/send", FORM, b"Content-Encoding: gzip"),
         "gzip in gzip": post(VISIT, b"/jsapi/send", FORM, b"Content-Encoding: gzip, gzip"),
         "brotli": post(VISIT, b"/jsapi/send", FORM, b"Content-Encoding: br"),
+        "a lead of 1 MB of text (an event holds 900 KiB)": post(
+            b'{"appkey":"demo","lead":{"userEmail":"a@b.c","note":"%b"}}' % (b"a" * 1_000_000), b"/jsapi/register", b"text/plain"
+        ),
         "50,000 names in JSON (hash flooding: Python seeds its hashes)": as_json(b",".join(b'"%d":1' % n for n in range(50_000))),
         "990 names in a form": post(b"&".join([VISIT, *(b"%d=1" % (2**61 * n) for n in range(990))])),
         "deep JSON (600 levels)": as_json(b'"a":' + b'{"a":' * 600 + b"1" + b"}" * 600),

@@ -18,7 +18,7 @@ from tests.support.oracle import Load, Oracle, reconcile
 from tests.support.product import OCHN, Product
 from tests.system.outside import FORM, request
 
-RATE: Final = 100.0  # events a second of live traffic
+RATE: Final = 200.0  # events a second of live traffic
 JSON: Final = "application/json"
 
 

@@ -93,3 +93,29 @@ def test_what_was_held_back_for_origin_or_rate_is_taken_back(field: Field) -> No
     assert answer.headers["x-event-id"] not in {
         call["headers"].get("x-event-id") for call in product.received("footprints")
     }
+
+
+ANSWERS = [
+    *(
+        ("GET", path)
+        for path in ("/demo/", "/jsapi/omnichannel.js", "/health/live", "/health/ready", "/nowhere", "/demo/x")
+    ),
+    *(
+        ("POST", path)
+        for path in ("/jsapi/init", "/health/live", "/jsapi/omnichannel.js", "/mobileapi/content-delivery")
+    ),
+    *(("GET", "/jsapi/send"), ("DELETE", "/health/ready"), ("OPTIONS", "/jsapi/send")),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ANSWERS)
+def test_every_answer_is_what_it_says_and_tells_no_more(field: Field, method: str, path: str) -> None:
+    answer = request(field.product.port, method, path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert not answer.headers.keys() & {"server", "x-powered-by", "via"}
+    assert answer.status == 204 or "content-type" in answer.headers
+    if answer.status >= 400:
+        told = answer.json()
+        assert isinstance(told, dict)
+        assert told.keys() == {"status", "success", "message", "reason"}
+        assert answer.headers["cache-control"] == "no-store"
