@@ -16,7 +16,7 @@ from tests.support.product import OCHN, Product, get_json
 from tests.system.outside import eventually
 from tests.system.scale import Scale
 
-CLIENTS, PAUSE = 6, 0.03
+CLIENTS, PAUSE = 4, 0.03
 DISK = "16m"
 ENVIRON = {"OCHN_LOG__KAFKA__REPLICATION": "1", "OCHN_LOG__KAFKA__REQUEST_TIMEOUT": "2"}
 FENCED_SOON = "broker.session.timeout.ms=3000\n"
