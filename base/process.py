@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
@@ -31,7 +32,8 @@ def die_with_parent() -> None:
 def take_all_descriptors() -> None:
     """As many as the system lets this process have: the usual limit is 1,024, and each connection takes one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with suppress(ValueError):  # the system's own bound was lowered below it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def most_connections() -> int:
