@@ -14,7 +14,7 @@ from base.metrics import log_metrics
 from eventlog.appending import append_durably
 from eventlog.build import build_log
 from eventlog.event import RECORD_HEADERS, Event
-from eventlog.log import Record
+from eventlog.log import LogWriter, Record
 from eventlog.settings import KafkaSettings, LogSettings
 from eventlog.topics import Topics
 
@@ -44,17 +44,44 @@ class LogOptions:
 
 async def fill(options: LogOptions) -> None:
     """Visits of `options.events // VISITS` visitors, a thousand of them at a time."""
-    settings = LogSettings.model_validate(
-        {"kind": options.kind, "topic_prefix": options.prefix, "kafka": KafkaSettings(bootstrap=options.kafka)}
-    )
-    topics = Topics(options.prefix)
-    metrics = log_metrics(CollectorRegistry())
-    log = build_log(settings, options.data, topics.all(()), SystemClock(), metrics, quiet_logger())
-    writer = await log.open_writer()
-    record = partial(_record, topics.events.name, now=time.time())
+    writer = await open_writer(options)
+    record = partial(_record, Topics(options.prefix).events.name, now=time.time())
     for first in range(0, options.events, GROUP):
         await append_durably(writer, [record(number) for number in range(first, min(first + GROUP, options.events))])
     await writer.close(10)
+
+
+async def open_writer(options: LogOptions) -> LogWriter:
+    kafka = KafkaSettings.model_validate({"bootstrap": options.kafka})
+    settings = LogSettings(kind="kafka" if options.kind == "kafka" else "embedded", kafka=kafka)
+    settings = settings.model_copy(update={"topic_prefix": options.prefix})
+    topics, metrics = Topics(options.prefix).all(()), log_metrics(CollectorRegistry())
+    return await build_log(settings, options.data, topics, SystemClock(), metrics, quiet_logger()).open_writer()
+
+
+def a_sale(topic: str, now: float) -> Record:
+    """Of somebody new, who tells an e-mail: every destination takes it."""
+    number = uuid.uuid4().int
+    subject, moment = f"70{number % 16**62:062x}", rfc3339(now)
+    data = {
+        "appkey": "bench",
+        "email": f"{number}@people.example",
+        "requestType": "action",
+        "actionType": "sale",
+        "additionalData": {"receipts": [{"name": "mall", "value": 12.5}]},
+    }
+    event = Event(
+        id=str(uuid.UUID(int=number)),
+        type="ochn.web.sale",
+        subject=subject,
+        time=moment,
+        receivedtime=moment,
+        tenant="bench",
+        appkeyname="bench",
+        door="/jsapi/send",
+        data=data,
+    )
+    return event.to_record(topic, now)
 
 
 def _record(topic: str, number: int, now: float) -> Record:

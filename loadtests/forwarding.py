@@ -168,7 +168,7 @@ def sink(core: int = SINK_CORE) -> Iterator[tuple[int, int]]:
 def forwarder(environ: Mapping[str, str], core: int) -> Iterator[int]:
     """Its pid, once it relays."""
     command = [sys.executable, "-m", "forwarder"]
-    with pinned(command, core, {**environ, **KEYS, "OCHN_ADMIN__PORT": "0"}, stdout=subprocess.PIPE) as process:
+    with pinned(command, core, {"OCHN_ADMIN__PORT": "0", **KEYS, **environ}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         yield process.pid
