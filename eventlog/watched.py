@@ -59,27 +59,32 @@ class WatchedReader:
             return self._news.popleft()
         if self._reader is None:
             self._reader = await self._open()
+        reader = self._reader
         try:
             async with asyncio.timeout(wait + self._patience):
-                item = await self._reader.next(max_records, wait)
+                item = await reader.next(max_records, wait)
         except TimeoutError:
-            await self._replace("it does not answer")
+            await self._replace(reader, "it does not answer")
             return None
+        if reader is not self._reader:
+            return None  # a commit gave it up meanwhile: what it still says counts no more
         self._note(item)
         if not max_records:
             self._behind.clear()  # it was asked for nothing
         elif stuck := self._stuck():
-            await self._replace(f"it does not hand out what partition {stuck[0]} has from {self._places[stuck[0]]} on")
+            place = self._places[stuck[0]]
+            await self._replace(reader, f"it does not hand out what partition {stuck[0]} has from {place} on")
         return item
 
     async def commit(self, partition: int, offset: int) -> None:
-        if self._reader is None:
+        reader = self._reader
+        if reader is None:
             raise Fenced(f"{self._topic}/{partition}: its reader was given up")
         try:
             async with asyncio.timeout(self._patience):
-                await self._reader.commit(partition, offset)
+                await reader.commit(partition, offset)
         except TimeoutError as error:
-            await self._replace("it does not commit")
+            await self._replace(reader, "it does not commit")
             raise Fenced(f"{self._topic}/{partition}: the commit was not answered") from error
 
     async def close(self, deadline: float) -> None:
@@ -130,14 +135,15 @@ class WatchedReader:
             else:
                 self._behind.pop(partition, None)
 
-    async def _replace(self, why: str) -> None:
+    async def _replace(self, old: LogReader, why: str) -> None:
+        if self._reader is not old:
+            return
         self._logger.error("reader.replaced", topic=self._topic, why=why)
         self._replaced()
-        old, self._reader = self._reader, None
+        self._reader = None
         self._news.extend(Revoked(self._topic, partition) for partition in self._places)
         self._places.clear()
         self._behind.clear()
-        if old is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS + self._patience):
-                    await old.close(CLOSE_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS + self._patience):
+                await old.close(CLOSE_SECONDS)

@@ -1,5 +1,6 @@
 """A reader that gets stuck is replaced, on each log; one that has nothing to do, or is asked for nothing, is not."""
 
+import asyncio
 import time
 
 import pytest
@@ -71,6 +72,23 @@ async def test_a_commit_that_is_not_answered_is_none(log: EventLog, topic: str) 
         assert len(found) == 3
         await reader.commit(0, 3)
     assert watched.replaced >= 1
+
+
+async def test_what_a_reader_says_that_was_given_up_counts_no_more(topic: str) -> None:
+    """Who commits and who reads are two: the one gives it up while the other still waits for it."""
+    log = MemoryLog()
+    watched = WatchedLog(log, "no_commit", patience=0.3)
+    await fill(log, topic, 3)
+    async with reading(watched, topic) as reader:
+        await read(reader, 3)
+        waiting = asyncio.create_task(reader.next(500, 60.0))
+        with pytest.raises(Fenced):
+            await reader.commit(0, 3)
+        await fill(log, topic, 1, first=3)
+        found, told = await rest(reader, 4)
+        waiting.cancel()
+        assert (len(found), told) == (4, [Revoked(topic, 0), Assigned(topic, 0, None, 0)])
+    assert watched.replaced == 1
 
 
 async def test_without_being_looked_after_it_stays_stuck(topic: str) -> None:
