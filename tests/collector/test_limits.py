@@ -1,19 +1,15 @@
 """The table of limits is whole, and what thousands of connections may hold together is bounded."""
 
 import asyncio
-from functools import partial
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from base.reasons import Quarantine
 from collector.limits import CLOSES, HELD_BACK, REFUSED
 from collector.replies import STATUS
-from collector.settings import CollectorSettings, LimitSettings
-from tests.collector.opened import OURS, OpenDoor, Way, open_door
+from collector.settings import LimitSettings
 from tests.collector.pipe import piped
-from tests.collector.standin import StandIn
-from tests.collector.wire import SECONDS, ask, connection, read_answer, request
+from tests.collector.wire import SECONDS, request
 
 pytestmark = pytest.mark.anyio
 
@@ -26,41 +22,25 @@ def test_every_limit_of_the_settings_says_what_becomes_of_it() -> None:
     assert all(isinstance(reason, Quarantine) for reason in HELD_BACK.values())
 
 
-@pytest.fixture(params=OURS)
-def door(request: pytest.FixtureRequest) -> OpenDoor:
-    way: Way = request.param
-    return partial(open_door, way)
-
-
-async def test_what_does_not_end_is_counted_over_all_connections(door: OpenDoor) -> None:
+@pytest.mark.parametrize("fast_lane", [True, False])
+async def test_what_does_not_end_is_counted_over_all_connections(fast_lane: bool) -> None:
     """Who comes in one piece is served beside it; and what was held is let go with its connection."""
-    settings = CollectorSettings(limits=LimitSettings(arriving_bytes=5000))
-    intake, registry = StandIn(), CollectorRegistry()
+    whole = request("POST", "/jsapi/send", b"appkey=demo&uid=v&requestType=action&actionType=visit")
     half = request("POST", "/jsapi/send", b"x" * 900, content_length="1000")
-    whole = request("POST", "/jsapi/send", b"a=1")
-    async with door(intake, settings=settings, registry=registry) as port:
+    async with piped(fast_lane=fast_lane, limits={"arriving_bytes": 5000}) as made:
         for _ in range(3):
-            opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
-            for _, writer in opened:
-                writer.write(half)
-            await asyncio.sleep(0.1)
-            assert (await ask(port, whole)).status == 200
-            refused = [reader for reader, _ in opened if not reader.at_eof() and reader._buffer]  # type: ignore[attr-defined]
-            answers = [await read_answer(reader) for reader in refused]
-            assert {(one.status, one.headers["connection"]) for one in answers} == {(503, "close")}
-            assert len(answers) in (5, 6)
-            for _, writer in opened[len(answers) :]:
-                writer.close()
-            for _, writer in opened:
-                writer.close()
-            await asyncio.sleep(0.1)
-        async with connection(port) as (reader, writer):
-            writer.write(half)
-            await asyncio.sleep(0.05)
-            writer.write(b"x" * 100)
-            async with asyncio.timeout(SECONDS):
-                assert (await read_answer(reader)).status == 200, "all of it was let go"
-    assert all(len(arrival.body) in (3, 1000) for arrival in intake.arrivals)
+            opened = [made.connect() for _ in range(10)]
+            for connection, _ in opened:
+                connection.data_received(half)
+            refused = [pipe for _, pipe in opened if pipe.written]
+            assert len(refused) == 5
+            assert all(b" 503 " in pipe.written and b"connection: close" in pipe.written for pipe in refused)
+            assert all(b"retry-after: 2" in pipe.written for pipe in refused)
+            assert b" 200 OK" in await made.say(whole)
+            for connection, _ in opened:
+                connection.connection_lost(None)
+        assert made.door.arriving.bytes == 0
+        assert b" 200 OK" in await made.say(whole, [len(whole) - 5]), "all of it was let go"
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
