@@ -1,12 +1,14 @@
 """A compacted topic as a table: the newest value of each key, kept in SQLite and followed while it grows.
 
-Processes of one data directory share the file: one of them at a time takes in what is new.
+Processes of one data directory share the file: the first to ask takes in what is new, as long as it lives; a look costs
+a connection to Kafka, so the others don't.
 """
 
 import asyncio
 import os
 import sqlite3
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,7 @@ from eventlog.embedded import files
 from eventlog.errors import LogError
 from eventlog.log import LogScanner, StoredRecord
 
-EVERY_SECONDS: Final = 0.5
+EVERY_SECONDS: Final = 1.0
 GROUP: Final = 1000
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS newest (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -31,6 +33,8 @@ class TopicTable:
         self._reading, self._writing = _connect(path), _connect(path)
         self._writing.executescript(_SCHEMA)
         self._lock = files.open_file(path.with_suffix(".lock"))
+        self._ours = False
+        self._thread = ThreadPoolExecutor(1, "table")
 
     def get(self, key: bytes) -> bytes | None:
         """A point look-up, made on the loop."""
@@ -51,27 +55,24 @@ class TopicTable:
             await clock.sleep(EVERY_SECONDS)
 
     async def take_in(self) -> None:
-        """What stands in the topic by now; nothing while another process is at it."""
-        if not files.try_lock(self._lock):
-            return
-        try:
+        """What stands in the topic by now; nothing where another process does."""
+        self._ours = self._ours or files.try_lock(self._lock)
+        if self._ours:
             for part, (first, end) in (await self._scanner.bounds(self._topic)).items():
                 await self._take_in(part, first, end)
-        finally:
-            files.unlock(self._lock)
 
     async def _take_in(self, part: int, first: int, end: int) -> None:
         row = self._writing.execute("SELECT next FROM taken_in WHERE part = ?", (part,)).fetchone()
         if row is not None and first < row[0] <= end:
             first = row[0]
-        group: list[StoredRecord] = []
+        loop, group = asyncio.get_running_loop(), list[StoredRecord]()
         if first < end:
             async for record in self._scanner.scan(self._topic, ranges={part: (first, end)}):
                 group.append(record)
                 if len(group) == GROUP:
-                    await asyncio.to_thread(self._write, group, part, record.position.offset + 1)
+                    await loop.run_in_executor(self._thread, self._write, group, part, record.position.offset + 1)
                     group = []
-            await asyncio.to_thread(self._write, group, part, end)
+            await loop.run_in_executor(self._thread, self._write, group, part, end)
 
     def _write(self, records: Sequence[StoredRecord], part: int, following: int) -> None:
         with self._writing:
@@ -84,6 +85,7 @@ class TopicTable:
             self._writing.execute("INSERT OR REPLACE INTO taken_in VALUES (?, ?)", (part, following))
 
     def close(self) -> None:
+        self._thread.shutdown()  # a group may be on its way
         self._reading.close()
         self._writing.close()
         os.close(self._lock)

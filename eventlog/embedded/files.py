@@ -28,10 +28,6 @@ def try_lock(descriptor: int) -> bool:
     return False
 
 
-def unlock(descriptor: int) -> None:
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
 def share_lock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_SH)
 

@@ -48,6 +48,12 @@ async def test_one_of_several_takes_in_and_all_see_it(tmp_path: Path) -> None:
     async with asyncio.timeout(30):
         while any(table.get(b"a") != b"1" for table in tables):
             await asyncio.sleep(0.01)
+    following.pop(0).cancel()
+    tables.pop(0).close()  # as its process would end: another goes on
+    await append(log, (b"a", b"2"))
+    async with asyncio.timeout(30):
+        while any(table.get(b"a") != b"2" for table in tables):
+            await asyncio.sleep(0.01)
     for task in following:
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)
