@@ -4,12 +4,19 @@ var enableLogging = (function () {
 
   const STATES = { kept: 'kept', sent: 'sending', accepted: 'delivered' };
   const rows = new Map(); // an event's id -> its row
+  let leftOut = 0; // parts of data that could not be sent
   const find = (id) => document.getElementById(id);
 
   function log(what, event) {
+    if (what === 'left out') leftOut++;
     if (event && event.eid) show(event, what);
-    else if (what.startsWith('trying again')) find('pulse').dataset.state = 'waiting';
+    else if (what.startsWith('trying again')) wait();
     showCounts();
+  }
+
+  function wait() {
+    find('pulse').dataset.state = 'waiting';
+    document.querySelectorAll('.state[data-state=sending]').forEach((state) => { state.textContent = state.dataset.state = 'kept'; });
   }
 
   function show(event, what) {
@@ -56,7 +63,12 @@ var enableLogging = (function () {
   // Runs after the script has finished what it is at, so that its counts are those of now.
   function showCounts() {
     setTimeout(() => {
-      const { visitor, kind, queued, sent, dropped } = ochn.state();
+      const { visitor, kind, queued, sent, dropped, failures } = ochn.state();
+      Object.entries({ queued, sent, dropped, failures, left: leftOut }).forEach(([name, value]) => {
+        const cell = find('panel-' + name);
+        cell.textContent = value;
+        cell.toggleAttribute('data-trouble', name !== 'sent' && value > 0);
+      });
       const waiting = queued ? `${queued} waiting` : `${sent} delivered`;
       find('panel-counts').textContent = dropped ? `${waiting}, ${dropped} dropped` : waiting;
       if (!visitor) return;

@@ -148,11 +148,23 @@
     if (email) find('sign-in').replaceChildren(Object.assign(document.createElement('span'), { textContent: email, title: email }));
   }
 
+  // --- Consent: the shop asks, its answer is a cookie, and omnichannel.js looks at that ----------------------------
+
+  function askForConsent() {
+    const asked = location.search === '?consent' && !/(^|; )cookie_consent=/.test(document.cookie);
+    find('ask').hidden = !asked;
+    find('ask').querySelectorAll('button').forEach((button) => button.addEventListener('click', () => {
+      document.cookie = `cookie_consent=${button.value};path=/;max-age=15552000;samesite=lax`;
+      find('ask').hidden = true;
+    }));
+  }
+
   showCards('');
   showBrands();
   showBag();
   showScale();
   showSignedIn();
+  askForConsent();
   find('bag-button').addEventListener('click', () => openBag(find('bag').hidden));
   find('buy').addEventListener('click', buy);
   find('contact').elements.day.value = new Date(Date.now() + 864e5).toISOString().slice(0, 10);
