@@ -134,7 +134,7 @@ def test_a_second_lease_holder_takes_over_and_the_first_is_refused(embedded: Sta
 @pytest.mark.kafka
 def test_forwarders_that_come_and_go_lose_nothing(on_kafka: Stand, scale: Scale, tmp_path: Path) -> None:
     """22: one comes and goes, and one is a zombie: frozen for longer than its session, it still means to commit."""
-    more = {"LOG__TOPIC_PREFIX": on_kafka.prefix, "LOG__KIND": "kafka", "LOG__KAFKA__BOOTSTRAP": on_kafka.bootstrap}
+    more = kafka_of(on_kafka)
     with on_kafka.load():
         for number in range(scale.churns):
             with another_forwarder(on_kafka, tmp_path / f"host{number}", more):
@@ -144,6 +144,25 @@ def test_forwarders_that_come_and_go_lose_nothing(on_kafka: Stand, scale: Scale,
                 time.sleep(LEASE)
             assert eventually(lambda: any('"partition.revoked"' in line for line in list(zombie.lines)), scale.deadline)
     assert on_kafka.missing() + twice(on_kafka, 2 * (scale.churns + 1) * 6) == []
+
+
+@pytest.mark.kafka
+def test_with_what_is_not_settled_committed_a_forwarder_that_comes_costs_events(
+    kafka: Kafka, scale: Scale, tmp_path: Path
+) -> None:
+    """The negative control: what the first still had to send when its partitions went was nobody's any more."""
+    command = [sys.executable, "-m", "tests.support.sabotaged", "commit_before_send"]
+    with a_stand(tmp_path, scale, kafka=kafka.bootstrap, command=command, deadline=3.0) as stand:
+        stand.product.fault(destination="footprints", fault="slow", delay=0.8)
+        with stand.load():
+            time.sleep(scale.between_churns)
+            with another_forwarder(stand, tmp_path / "other", kafka_of(stand)):
+                stand.product.fault()
+        assert any("lost" in wrong and ": 0 lost" not in wrong for wrong in stand.missing())
+
+
+def kafka_of(stand: Stand) -> dict[str, str]:
+    return {"LOG__TOPIC_PREFIX": stand.prefix, "LOG__KIND": "kafka", "LOG__KAFKA__BOOTSTRAP": stand.bootstrap}
 
 
 def gone_unread(stand: Stand, expire: "Expire") -> list[str]:

@@ -1,0 +1,51 @@
+"""What one forwarder leaves to the next: at its end, or when a partition goes, nothing that was under way is lost."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from eventlog.memory import MemoryLog
+from forwarder.transport import Reply, Request
+from tests.forwarder.small import Chain, make_event
+from tests.forwarder.stand import TOPICS, Upstream
+from tests.forwarder.test_troubles import until
+from tests.forwarder.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+class Slow(Upstream):
+    """Takes a call at once, and answers a while later."""
+
+    async def send(self, request: Request, deadline: float) -> Reply:
+        reply = await super().send(request, deadline)
+        await asyncio.sleep(0.6)
+        return reply
+
+
+@pytest.mark.parametrize(("drain", "again"), [(5.0, False), (0.0, True)], ids=["drained", "cut-off"])
+async def test_what_is_under_way_at_the_end_is_answered_and_committed(
+    tmp_path: Path, drain: float, again: bool
+) -> None:
+    """And if it were not, it would be sent again."""
+    upstream = Slow()
+    world = World(tmp_path, Chain(), upstream)
+    await world.append(*(make_event(number, f"v{number}") for number in range(40)))
+    async with world.running(drain):
+        await until(lambda: len(upstream.received) >= 5)
+    await world.deliver()
+    assert len(set(upstream.ids())) == 40
+    assert (len(upstream.ids()) > 40) is again
+
+
+async def test_a_partition_that_is_taken_while_events_are_under_way_loses_none(tmp_path: Path) -> None:
+    log, upstream = MemoryLog(partitions=2), Upstream(pauses=lambda: 3)
+    world = World(tmp_path, Chain(), upstream, log)
+    await world.append(*(make_event(number, f"v{number % 7}") for number in range(60)))
+    async with world.running():
+        for count in (10, 25, 40):
+            await until(lambda: len(upstream.received) >= count)  # noqa: B023 - asked at once
+            log.evict(TOPICS.group("chain"), TOPICS.events.name)
+        await world.until_committed()
+    assert set(upstream.ids()) == {f"event-{number:05}" for number in range(60)}
