@@ -12,7 +12,7 @@ from base.logs import Logger
 from base.metrics import LogMetrics
 from base.reasons import Quarantine
 from eventlog.clean_end import CleanEnd
-from eventlog.errors import AppendError, LogUnavailable
+from eventlog.errors import AppendError, Fenced, LogUnavailable
 from eventlog.event import RECORD_HEADERS
 from eventlog.log import Assigned, Batch, EventLog, Gap, LogReader, LogWriter, Position, Record, Revoked, StoredRecord
 from eventlog.spooled import flagged, is_event, is_maybe_duplicate, unwrap, wrap
@@ -85,18 +85,21 @@ class Drain:
                 await asyncio.wait({task})
 
     async def _run(self) -> None:
-        reader = await self._spool.open_reader(GROUP, self._topic, "earliest")
         try:
-            await self._drain(reader)
+            reader = await self._spool.open_reader(GROUP, self._topic, "earliest")
+            try:
+                await self._drain(reader)
+            finally:
+                await reader.close(1.0)
+        except Fenced as error:
+            self._logger.info("drain_fenced", detail=str(error))  # another drains by now
         except AppendError as error:
             self._failed(error)
         except (OchnError, OSError) as error:
-            self._logger.warning("drain_stopped", detail=str(error))
+            self._failed(LogUnavailable(f"the spool can't be drained: {error}"))
         except Exception as error:
             self._logger.exception("drain_failed")
             self._failed(LogUnavailable(f"the drain failed: {error!r}"))
-        finally:
-            await reader.close(1.0)
 
     async def _drain(self, reader: LogReader) -> None:
         """Another process may have the lease: then nothing comes."""

@@ -37,9 +37,10 @@ class SpooledLog:
         self._metrics, self._logger = metrics, logger
 
     async def open_writer(self) -> "SpoolingWriter":
+        spool = await self._spool.open_writer()  # first, as it may refuse to start
         writer = SpoolingWriter(
             await self._primary.open_writer(),
-            await self._spool.open_writer(),
+            spool,
             self._primary,
             self._spool,
             self._topics,

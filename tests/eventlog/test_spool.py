@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
 import orjson
 import pytest
 
+from base.errors import StartError
 from eventlog.appending import append_durably
 from eventlog.drain import GROUP
 from eventlog.embedded import EmbeddedLog
@@ -126,6 +128,17 @@ async def test_traffic_that_never_pauses_comes_back_too(spool: EmbeddedLog, tmp_
     assert numbers(primary) == sent
 
 
+@pytest.mark.parametrize("trouble", [LogUnavailable("no space left"), StartError("no space left"), RuntimeError("?")])
+async def test_a_drain_that_cannot_begin_is_tried_again(tmp_path: Path, trouble: Exception) -> None:
+    primary, spool = MemoryLog(), FullLog()
+    primary.outage, spool.troubles = LogUnavailable("Kafka is away"), [trouble]
+    async with spooling(primary, spool, tmp_path) as writer:
+        await append_durably(writer, [an_event(b"key", 0)])
+        primary.outage = None
+        await until_direct(writer)
+    assert numbers(primary) == [0]
+
+
 async def test_a_disk_that_takes_no_commit_holds_nobody_up(tmp_path: Path) -> None:
     primary, spool = MemoryLog(), FullLog()
     primary.outage = LogUnavailable("Kafka is away")
@@ -175,11 +188,15 @@ async def test_no_age_and_no_size_deletes_what_nobody_has_drained(tmp_path: Path
 
 
 class FullLog(MemoryLog):
-    """Its disk takes no commits while it is `full`."""
+    """Its disk takes no commits while it is `full`. `troubles`: what its next readers are refused with."""
 
     full = False
+    troubles: Sequence[Exception] = ()
 
     async def open_reader(self, group: str, topic: str, start: Start) -> MemoryReader:
+        if self.troubles:
+            trouble, *self.troubles = self.troubles
+            raise trouble
         return FullReader(self, group, topic, start)
 
 
