@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qsl
 
-from collector.shim import hashed_path
+from collector.shim import EXTRAS, hashed_path
 
 STATIC = Path(__file__).parents[2] / "static"
 ALIAS = "/assets/shop.js"
 BATCH = "/jsapi/batch"
 BUILT = (STATIC / "omnichannel.min.js").read_bytes()
+BUILT_EXTRAS = (STATIC / "omnichannel-extras.min.js").read_bytes()
 SCRIPTS = {
     **dict.fromkeys(("/jsapi/omnichannel.js", hashed_path(BUILT), ALIAS), "omnichannel.min.js"),
     "/jsapi/omnichannel.src.js": "omnichannel.js",
-    "/jsapi/omnichannel-extras.js": "omnichannel-extras.min.js",
+    **dict.fromkeys(("/jsapi/omnichannel-extras.js", hashed_path(BUILT_EXTRAS, EXTRAS)), "omnichannel-extras.min.js"),
 }
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

@@ -1,9 +1,10 @@
 """The other tests here load the built script by its plain name; these load it, and its source, by the other ones."""
 
 import pytest
+from playwright.sync_api import Page
 
-from collector.shim import hashed_path, integrity
-from tests.browser.counting_server import ALIAS, BUILT, CountingServer
+from collector.shim import EXTRAS, hashed_path, integrity
+from tests.browser.counting_server import ALIAS, BUILT, BUILT_EXTRAS, CountingServer
 from tests.browser.pages import TRACK_VISIT, OpenTab, ready, send, wait_described
 
 pytestmark = pytest.mark.browser
@@ -30,14 +31,26 @@ def test_the_other_paths(path: str, site: CountingServer, collector: CountingSer
     assert sorted(wait_described(collector, 10)) == [str(number) for number in range(10)]
 
 
+def until_extras(page: Page) -> None:
+    """Asked from outside, as `ready` does it."""
+    while not page.evaluate("!!window.ochnExtras"):
+        page.wait_for_timeout(20)
+
+
 def test_under_a_strict_policy_by_hash(site: CountingServer, collector: CountingServer, open_tab: OpenTab) -> None:
     """A violation is an error in the console, and none may stand there."""
-    site.pages["/"] = page_of(
-        f"""<script nonce="x" async src="{collector.origin}{hashed_path(BUILT)}"
-        integrity="{integrity(BUILT)}" crossorigin="anonymous"></script>""",
-        policy=CSP.format(us=collector.origin),
-    )
+    pinned = ((hashed_path(BUILT), BUILT), (hashed_path(BUILT_EXTRAS, EXTRAS), BUILT_EXTRAS))
+    tags = [
+        f"""<script nonce="x" async data-fai src="{collector.origin}{path}"
+        integrity="{integrity(build)}" crossorigin="anonymous"></script>"""
+        for path, build in pinned
+    ]
+    site.pages["/"] = page_of("".join(tags) + '<b fai-key="guide">?</b>', policy=CSP.format(us=collector.origin))
     page = ready(open_tab())
+    until_extras(page)
+    page.click("b")
+    assert wait_described(collector, 1) == ["fai: guide"]
+    assert [call.path for call in collector.calls if "extras" in call.path] == [pinned[1][0]]
     page.evaluate("ochn.register({userEmail: 'ann@shop.example'})")
     collector.wait_taken("register", 1)
-    assert [fields["actionType"] for fields in collector.taken("send")] == ["visit"]
+    assert [fields["actionType"] for fields in collector.taken("send")] == ["visit", "engagement"]

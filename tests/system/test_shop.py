@@ -19,6 +19,7 @@ def test_a_visit_and_clicks_arrive_at_both_vendors(tmp_path: Path) -> None:
         browse(f"{product.url}/demo/")
         sends = eventually(lambda: of_action(product.received("footprints"), 3))
         activities = eventually(lambda: at_netcore(product.received("netcore"), 3))
+    sends, activities = sends[:3], activities[:3]  # then comes what is told as the page is left
     assert [call["body"]["actionType"] for call in sends] == ["visit", "engagement", "engagement"]
     assert sends[0]["body"]["aditionalData"]["brands"]
     assert {call["body"]["uType"] for call in sends} == {"p"}
