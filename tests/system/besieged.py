@@ -24,8 +24,9 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True)
 class Siege:
-    """Connections, megabytes, requests; times in seconds. `header`, `body`: until a slow one is closed."""
+    """Counts (`events`: of good traffic beside it), megabytes, times in seconds. `header`, `body`: until a slow one is closed."""
 
+    events: int
     slow: int
     header: float
     body: float
@@ -39,8 +40,8 @@ class Siege:
         return {f"OCHN_COLLECTOR__LIMITS__{name}": str(value) for name, value in told.items()}
 
 
-FULL: Final = Siege(slow=2000, header=10, body=30, idle=10_000, megabytes=80, malformed=10_000, patience=3)
-SHORT: Final = Siege(slow=240, header=2, body=3, idle=1000, megabytes=30, malformed=900, patience=10)
+FULL: Final = Siege(events=6000, slow=2000, header=10, body=30, idle=10_000, megabytes=80, malformed=10_000, patience=3)
+SHORT: Final = Siege(events=300, slow=240, header=2, body=3, idle=1000, megabytes=30, malformed=900, patience=10)
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Field:
     seeds: Iterator[int]
 
     @contextmanager
-    def living(self, events: int, complaints: list[str]) -> Iterator[None]:
+    def living(self, complaints: list[str]) -> Iterator[None]:
         """Good traffic meanwhile: all of it must be answered 200, and arrive."""
-        load = Load(self.product.url, self.oracle, events, RATE, next(self.seeds))
+        load = Load(self.product.url, self.oracle, self.siege.events, RATE, next(self.seeds))
         driving = threading.Thread(target=load.run)
         driving.start()
         yield
@@ -78,7 +79,7 @@ def slow(field: Field) -> list[str]:
     siege = field.siege
     limits = {"headers": siege.header, "again": siege.header, "body": siege.body}
     with ExitStack() as stack:
-        stack.enter_context(field.living(300, complaints))
+        stack.enter_context(field.living(complaints))
         driven = [
             stack.enter_context(crowd.started(field.product.port, siege.slow // 3, kind, limit + siege.patience))
             for kind, limit in limits.items()
@@ -92,12 +93,12 @@ def idle(field: Field) -> list[str]:
     """Row 14."""
     complaints: list[str] = []
     siege, worker = field.siege, field.product.pids()["collector-0"]
-    with field.living(200, complaints):
+    with field.living(complaints):
         pass
-    before = resident_mb(worker)
+    before = resident_mb(worker, peak=True)
     with (
-        field.living(300, complaints),
-        crowd.started(field.product.port, siege.idle, "idle", 5.0 + siege.idle / 2000) as driver,
+        field.living(complaints),
+        crowd.started(field.product.port, siege.idle, "idle", 2.0 + siege.idle / 500) as driver,
     ):
         seen = crowd.seen(driver)
         after = resident_mb(worker, peak=True)
@@ -135,7 +136,7 @@ def too_large(field: Field) -> list[str]:
 
 def whole_answer(port: int, raw: bytes) -> tuple[bytes, bool]:
     """What comes until the other side closes (True) or says nothing more for some seconds."""
-    with socket.create_connection(("127.0.0.1", port), 4) as connection:
+    with socket.create_connection(("127.0.0.1", port), 2.5) as connection:
         told = b""
         try:
             connection.sendall(raw)
@@ -188,7 +189,7 @@ MALFORMED: Final[tuple[tuple[bytes, Mapping[str, str], str], ...]] = (
 def malformed(field: Field) -> list[str]:
     """Row 16."""
     complaints: list[str] = []
-    with field.living(300, complaints):
+    with field.living(complaints):
         for number in range(field.siege.malformed):
             body, headers, reason = MALFORMED[number % len(MALFORMED)]
             answer = request(field.product.port, "POST", "/jsapi/send", body, **headers)

@@ -52,7 +52,9 @@ def test_without_the_wall_it_does_not(tmp_path: Path, fault: str) -> None:
     """The negative control: the same siege, smaller where size does not matter, and the same oracle is red."""
     check, wall = FAULTS[fault]
     taken_down = [sys.executable, "-m", "tests.support.sabotaged", wall]
-    small = Siege(slow=30, header=1, body=1, idle=SHORT.idle, megabytes=SHORT.megabytes, malformed=30, patience=2)
+    small = Siege(
+        events=60, slow=30, header=1, body=1, idle=SHORT.idle, megabytes=SHORT.megabytes, malformed=30, patience=2
+    )
     with besieged(tmp_path, small, {}, taken_down) as field:
         complaints = check(field)
     print("\n".join(complaints))
