@@ -86,6 +86,9 @@ async def start_child(child: Child, environ: Mapping[str, str], began: float, *,
             limit=4 * 1024 * 1024,
             start_new_session=True,  # Ctrl-C is the parent's to hear: children end in their order
         )
+    except BaseException:
+        os.close(ready_read)
+        raise
     finally:
         os.close(ready_write)
     return Running(child, process, began, _written(ready_read))

@@ -95,7 +95,10 @@ class Supervisor:
                 who = {"child": child.name, "pid": running.process.pid, "code": code}
                 self._logger.error("child.died", **who, in_a_row=deaths, again_in=delay)
                 await self._clock.sleep(delay)
-                self._serving[child.name] = await self._spawn(child)
+                try:
+                    self._serving[child.name] = await self._spawn(child)
+                except OSError as error:  # no memory, no descriptor: it is as good as dead again
+                    self._logger.warning("child.not_started", child=child.name, detail=str(error))
 
     async def renew(self, drain: float) -> bool:
         """Another process for each child, one after the other, so that all but one serve at any time. False: one could
@@ -104,7 +107,11 @@ class Supervisor:
             if child.renewal is Renewal.NEVER:
                 continue
             async with self._changing[child.name]:
-                renewed = await (self._beside if child.renewal is Renewal.BESIDE else self._after)(child, drain)
+                try:
+                    renewed = await (self._beside if child.renewal is Renewal.BESIDE else self._after)(child, drain)
+                except OSError as error:
+                    self._logger.warning("child.not_started", child=child.name, detail=str(error))
+                    return False
             if not renewed:
                 return False
         return True

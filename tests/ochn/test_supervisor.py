@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -22,6 +23,7 @@ from tests.support.product import wait_gone
 
 pytestmark = pytest.mark.anyio
 DEADLINE = 20.0
+HIGH = 700  # a descriptor that nobody is given by chance
 
 
 def child(how: str, file: Path, order: int = 0) -> Child:
@@ -68,6 +70,21 @@ async def test_a_child_that_keeps_ending_is_replaced_later_and_later_and_the_log
     assert [(entry["in_a_row"], entry["again_in"]) for entry in died[:4]] == [(1, 0.1), (2, 0.2), (3, 0.4), (4, 0.8)]
     assert {entry["code"] for entry in died} == {3}
     wait_gone(starts(file))
+
+
+async def test_a_child_that_the_system_can_not_start_now_is_started_later(tmp_path: Path) -> None:
+    """What it is to inherit is closed for a while, in place of a system without memory or descriptors."""
+    file, log = tmp_path / "starts", io.StringIO()
+    inherited = os.dup2(2, HIGH)
+    tree = supervisor(replace(child("good", file), fds=(inherited,)), log=log)
+    await tree.start()
+    os.close(inherited)
+    os.kill(tree.pids()["good-0"], signal.SIGKILL)
+    await until(lambda: "child.not_started" in log.getvalue())
+    os.dup2(2, HIGH)
+    await until(lambda: len(starts(file)) == 2)
+    assert await tree.stop(DEADLINE) == 0
+    os.close(inherited)
 
 
 async def test_a_child_that_can_not_start_ends_it_with_its_own_code_and_words(tmp_path: Path) -> None:
