@@ -17,7 +17,7 @@ from tests.system.outside import eventually
 from tests.system.scale import Scale
 
 CLIENTS, PAUSE = 4, 0.03
-DISK = "16m"
+DISK = "64m"
 ENVIRON = {"OCHN_LOG__KAFKA__REPLICATION": "1", "OCHN_LOG__KAFKA__REQUEST_TIMEOUT": "2"}
 FENCED_SOON = "broker.session.timeout.ms=3000\n"
 DUPLICATES = 2000  # in flight at one worker: Kafka lost its answer to them, or a forwarder its commit
