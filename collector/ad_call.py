@@ -12,6 +12,8 @@ import orjson
 
 from base.reasons import Refusal
 from collector.arrival import Arrival
+from collector.decode import BodyLimits
+from collector.decode.json_body import over_limits
 from collector.errors import Refused
 
 _KEYS: Final = frozenset({"appkey", "appKey"})
@@ -35,6 +37,10 @@ class AdCall(NamedTuple):
         told = [value for name, value in (*self.fields, *self.query) if name in _KEYS and isinstance(value, str)]
         return headers.get("appkey") or next(iter(told), "")
 
+    def mid(self) -> str:
+        told = [value for name, value in (*self.fields, *self.query) if name in _MIDS and isinstance(value, str)]
+        return next(iter(told), "")
+
     def sent(self, appkey: str, swapped: Callable[[str], str]) -> tuple[str, bytes]:
         """The query and the body that go upstream; `swapped` gives the vendor's id for a mid."""
 
@@ -50,8 +56,8 @@ class AdCall(NamedTuple):
         return urlencode(query), body
 
 
-def parsed(arrival: Arrival) -> AdCall:
-    """Refused: the body can't be read, so no id in it could be swapped."""
+def parsed(arrival: Arrival, limits: BodyLimits) -> AdCall:
+    """Refused: the body can't be read, or is nested deeper than can be written again, so no id in it could be swapped."""
     media = arrival.headers.get("content-type", "").partition(";")[0].strip().lower()
     if arrival.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(Refusal.UNSUPPORTED_MEDIA)
@@ -62,6 +68,8 @@ def parsed(arrival: Arrival) -> AdCall:
         return AdCall(query, _pairs(_text(arrival.body)), media)
     if media not in _JSON:
         raise Refused(Refusal.UNSUPPORTED_MEDIA)
+    if over_limits(arrival.body, limits) is not None:
+        raise Refused(Refusal.UNREADABLE_BODY)
     try:
         value = orjson.loads(arrival.body)
     except orjson.JSONDecodeError as error:

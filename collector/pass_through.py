@@ -17,9 +17,12 @@ from base.logs import Logger
 from base.reasons import Refusal
 from collector.ad_call import AdCall, parsed
 from collector.arrival import Arrival, HeaderList, Reply
+from collector.calls import Call
 from collector.cors import origin_headers
+from collector.decode import BodyLimits, body_limits
 from collector.errors import Refused
 from collector.keys import AppKey, Keys
+from collector.rates import Rates
 from collector.routes import is_ad_serving
 from collector.settings import CollectorRoot, PassThroughSettings, Upstream
 from eventlog.facts import upstream_id
@@ -32,6 +35,7 @@ _GOES_ALONG: Final = ("content-type", "user-agent")
 # The vendor's pages and pictures are not ours: a browser runs nothing of them in our name.
 _SANDBOXED: Final = ("content-security-policy", "sandbox")
 _JSON, _BYTES = "application/json", "application/octet-stream"
+_CALL: Final = Call("mobile", "send")  # as far as rates go
 Refuse = Callable[[Refusal], Reply]
 
 
@@ -47,8 +51,11 @@ class PassThrough:
         *,
         keys: Callable[[], Keys],
         first_keys: Mapping[str, str],
+        rates: Rates,
+        limits: BodyLimits,
         refuse: Refuse,
     ) -> None:
+        self._rates, self._limits = rates, limits
         self._settings, self._upstream, self._table, self._session = settings, upstream, table, session
         self._keys, self._appkeys, self._refuse = keys, {**first_keys, **upstream.upstream_appkeys}, refuse
         self._under_way = 0
@@ -61,10 +68,12 @@ class PassThrough:
             return self._refuse(Refusal.OVERLOADED)
         self._under_way += 1
         try:
-            call = parsed(arrival)
+            call = parsed(arrival, self._limits)
             key = self._keys().find(call.key(arrival.headers))
             if key is None or "mobile" not in key.surfaces:
-                return self._refuse(Refusal.UNKNOWN_KEY)
+                return self._refuse(self._rates.stranger(arrival.client))
+            if self._rates.over(_CALL, key, arrival.client, {"mid": call.mid()}):  # nothing of it could be held back
+                return self._refuse(Refusal.RATE)
             return await self._pass(arrival, call, key)
         except Refused as refused:
             return self._refuse(refused.refusal)
@@ -136,7 +145,17 @@ async def open_pass_through(
     first_keys = {name: key.values[0] for name, key in settings.keys.items()}
     try:
         upstream = settings.upstream(chosen.destination)
-        yield PassThrough(chosen, upstream, table, session, keys=keys, first_keys=first_keys, refuse=refuse)
+        yield PassThrough(
+            chosen,
+            upstream,
+            table,
+            session,
+            keys=keys,
+            first_keys=first_keys,
+            rates=Rates(settings.collector.rates, 1, clock.monotonic, dev=settings.profile == "dev"),
+            limits=body_limits(settings.collector.limits, "call"),
+            refuse=refuse,
+        )
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError):

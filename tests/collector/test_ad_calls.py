@@ -10,11 +10,18 @@ from hypothesis import strategies as st
 
 from base.reasons import Refusal
 from collector.ad_call import parsed
-from collector.arrival import Arrival
+from collector.arrival import Arrival, Reply
+from collector.decode import body_limits
 from collector.errors import Refused
+from collector.keys import KeyRing
+from collector.pass_through import PassThrough
+from collector.rates import Rates
+from collector.replies import STATUS
+from collector.settings import KeySettings, LimitSettings, PassThroughSettings, RateSettings, Upstream
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 PATH = "/mobileapi/content-delivery"
+LIMITS = body_limits(LimitSettings(), "call")
 
 
 def arrival(body: bytes, media: str = "", query: str = "", **headers: str) -> Arrival:
@@ -23,7 +30,7 @@ def arrival(body: bytes, media: str = "", query: str = "", **headers: str) -> Ar
 
 
 def sent(asked: Arrival) -> tuple[str, bytes]:
-    return parsed(asked).sent("theirs", lambda mid: f"upstream-of-{mid}")
+    return parsed(asked, LIMITS).sent("theirs", lambda mid: f"upstream-of-{mid}")
 
 
 def test_a_json_object() -> None:
@@ -52,7 +59,7 @@ def test_a_form_and_a_query() -> None:
     ],
 )
 def test_the_key(asked: Arrival, key: str) -> None:
-    assert parsed(asked).key(asked.headers) == key
+    assert parsed(asked, LIMITS).key(asked.headers) == key
 
 
 @pytest.mark.parametrize(
@@ -60,6 +67,7 @@ def test_the_key(asked: Arrival, key: str) -> None:
     [
         (arrival(b"{", JSON), Refusal.UNREADABLE_BODY),
         (arrival(b"[]", JSON), Refusal.UNREADABLE_BODY),
+        (arrival(b'{"a":' * 300 + b"1" + b"}" * 300, JSON), Refusal.UNREADABLE_BODY),
         (arrival(b"\xff=1", FORM), Refusal.UNREADABLE_BODY),
         (arrival(b"&".join([b"a=1"] * 1001), FORM), Refusal.UNREADABLE_BODY),
         (arrival(b"x", "multipart/form-data; boundary=x"), Refusal.UNSUPPORTED_MEDIA),
@@ -68,7 +76,7 @@ def test_the_key(asked: Arrival, key: str) -> None:
 )
 def test_what_no_id_can_be_swapped_in_is_refused(asked: Arrival, refusal: Refusal) -> None:
     with pytest.raises(Refused) as caught:
-        parsed(asked)
+        parsed(asked, LIMITS)
     assert caught.value.refusal is refusal
 
 
@@ -79,3 +87,30 @@ def test_garbage_is_refused_or_goes_on(body: bytes, media: str, query: str) -> N
     except Refused:
         return
     assert isinstance(found[1], bytes)
+
+
+@pytest.mark.anyio
+async def test_who_asks_too_fast_or_without_a_key_does_not_reach_the_vendor() -> None:
+    """There is no vendor here: whoever gets as far as that fails."""
+    nobody: Any = None
+    ring = KeyRing({"app": KeySettings(values=("app",))})
+    passing = PassThrough(
+        PassThroughSettings(destination="vendor"),
+        Upstream(kind="footprints", base_url="https://vendor.example"),
+        nobody,
+        nobody,
+        keys=lambda: ring,
+        first_keys={},
+        rates=Rates(
+            RateSettings(mobile_per_second=0.001, mobile_burst=1, bad_keys_per_minute=2), 1, lambda: 0.0, dev=False
+        ),
+        limits=LIMITS,
+        refuse=lambda refusal: Reply(STATUS[refusal], refusal.encode()),
+    )
+    strangers = [await passing.answer(arrival(b'{"appkey":"who"}', JSON)) for _ in range(3)]
+    assert [reply.body for reply in strangers] == [b"unknown_key", b"unknown_key", b"bad_keys"]
+    with pytest.raises(AttributeError):
+        await passing.answer(arrival(b'{"appkey":"app","mid":"m"}', JSON))
+    assert (await passing.answer(arrival(b'{"appkey":"app","mid":"m"}', JSON))).body == b"rate"
+    with pytest.raises(AttributeError):
+        await passing.answer(arrival(b'{"appkey":"app","mobileId":"other"}', JSON))
