@@ -5,12 +5,13 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -70,12 +71,26 @@ def holds(process: Process) -> set[str]:
 
 
 @contextmanager
-def frozen(pid: int) -> Iterator[None]:
+def frozen(pid: int, groups: Path | None = None) -> Iterator[None]:
+    """`groups`: where it commits. Who is stopped in the middle of that stops all others there, which is not the row."""
     os.kill(pid, signal.SIGSTOP)
+    while groups is not None and is_locked(groups):
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.05)
+        os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def is_locked(database: Path) -> bool:
+    with closing(sqlite3.connect(database, timeout=0.2, isolation_level=None)) as connection:
+        try:
+            connection.execute("begin immediate")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 class Offsets(threading.Thread):
@@ -88,7 +103,7 @@ class Offsets(threading.Thread):
 
     def run(self) -> None:
         highest = dict.fromkeys(EVERY, 0)
-        while not self._ending.wait(0.01):
+        while not self._ending.wait(0.03):
             for name in EVERY:
                 found = committed_offset(self._log, f"ochn.{name}", "ochn.events") or 0
                 self.back |= {name} if found < highest[name] else set()
@@ -105,11 +120,14 @@ class Offsets(threading.Thread):
 
 def taken_over(stand: Stand) -> list[str]:
     """22: ours stands still until another has its leases, comes back while the other works, and has them again."""
-    ours = stand.product.pids()["forwarder"]
-    with stand.load(), Offsets(stand.product.data_dir) as offsets:
+    ours, data_dir = stand.product.pids()["forwarder"], stand.product.data_dir
+    beside = data_dir.parent / "beside"  # what a forwarder knows for itself; the log is one
+    beside.mkdir()
+    (beside / "log").symlink_to(data_dir / "log")
+    with stand.load(), Offsets(data_dir) as offsets:
         time.sleep(1.0)
-        with frozen(ours):
-            other = another_forwarder(stand, stand.product.data_dir, {})
+        with frozen(ours, data_dir / "log" / "groups.db"):
+            other = another_forwarder(stand, beside, {})
             other.__enter__()
             time.sleep(stand.scale.between_churns)
         time.sleep(stand.scale.between_churns)
