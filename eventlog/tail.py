@@ -9,7 +9,7 @@ from eventlog.errors import LogUnavailable
 from eventlog.log import EventLog, Record
 from eventlog.spooled import bare, is_event
 
-MOST_RECORDS: Final = 20_000  # of each partition: what is further back is not found, and goes twice
+AROUND_SECONDS: Final = 10.0  # other hosts write at the same time, by clocks that differ
 LOOK_SECONDS: Final = 5.0
 _SAME_SECONDS: Final = 0.002  # Kafka keeps milliseconds
 
@@ -17,8 +17,8 @@ _SAME_SECONDS: Final = 0.002  # Kafka keeps milliseconds
 async def landed(log: EventLog, records: Iterable[Record]) -> set[int]:
     """The `id()` of those that stand in the log. LogUnavailable when it can't be read in time.
 
-    Only events are told apart: the same bytes of the same key at the same moment are the same event. Read is what is
-    not older than the oldest of them, and at most MOST_RECORDS of a partition.
+    Only events are told apart: the same bytes of the same key at the same moment are the same event. Read is what the
+    log holds of their own time, from the oldest of them until AROUND_SECONDS behind the newest.
     """
     wanted: dict[str, dict[bytes, Record]] = {}
     for record in records:
@@ -33,11 +33,10 @@ async def landed(log: EventLog, records: Iterable[Record]) -> set[int]:
 
 async def _found(log: EventLog, topic: str, wanted: dict[bytes, Record]) -> list[Record]:
     scanner = await log.open_scanner()
-    bounds = await scanner.bounds(topic)
-    tail = {partition: (max(first, end - MOST_RECORDS), end) for partition, (first, end) in bounds.items()}
-    since = min(record.timestamp for record in wanted.values()) - _SAME_SECONDS
+    times = [record.timestamp for record in wanted.values()]
+    since, until = min(times) - _SAME_SECONDS, max(times) + AROUND_SECONDS
     found = {}
-    async for stored in scanner.scan(topic, since, tail):
+    async for stored in scanner.scan(topic, since, until=until):
         essence = _essence(stored.key, stored.value)
         record = wanted.get(essence)
         if record is not None and abs(record.timestamp - stored.timestamp) < _SAME_SECONDS:
