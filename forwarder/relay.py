@@ -92,7 +92,8 @@ class Relay:
     async def _take(self, item: Item) -> None:
         match item:
             case Batch() | Gap():
-                self._read[item.partition].append(item)
+                if item.partition in self._read:  # else it was fenced meanwhile
+                    self._read[item.partition].append(item)
             case Assigned():
                 self._read[item.partition] = deque()
                 async with self.engine.quiet():
@@ -112,8 +113,8 @@ class Relay:
 
     async def _admit(self) -> None:
         """What has been read, as far as each partition's window is open."""
-        for partition, items in self._read.items():
-            while items and (room := self.ledger.room(partition)) > 0:
+        for partition, items in list(self._read.items()):
+            while items and self._read.get(partition) is items and (room := self.ledger.room(partition)) > 0:
                 item = items.popleft()
                 if isinstance(item, Gap):
                     self._lose(item)
@@ -141,6 +142,8 @@ class Relay:
             else:
                 position = record.position
                 works.append(Work(event, position.partition, position.offset, len(record.value or b""), now))
+        if batch.partition not in self._read:
+            return
         self.ledger.take(batch.partition, batch.records, works, batch.next_offset)
         if copies := self.duplicates.among(batch.partition, works, batch.next_offset):
             await self.engine.settlement.settle_all((work, filtered(Filter.DUPLICATE)) for work in copies)
@@ -159,10 +162,12 @@ class Relay:
         async with self._committing:
             self._committed_at = self.clock.monotonic()
             for partition, offset in (await self.ledger.committable()).items():
+                read = self._read.get(partition)
                 try:
                     await reader.commit(partition, offset)
                 except Fenced:
-                    self._leave(partition)
+                    if self._read.get(partition) is read:  # else it is ours again by now
+                        self._leave(partition)
                     self.log.warning("partition.fenced", partition=partition, offset=offset)
                 else:
                     self.ledger.committed(partition)
