@@ -51,7 +51,7 @@ class DestinationReload:
         if renewed:
             self._logger.info("destinations.reloaded", destinations=[one.name for one in renewed])
         if late := self._only_at_start(made, before, settings):
-            detail = f"restart the forwarder: {', '.join(sorted(AT_START))} are read at its start"
+            detail = f"renew the forwarder (SIGHUP): {', '.join(sorted(AT_START))} are read at its start"
             self._logger.warning("destinations.need_restart", destinations=late, detail=detail)
 
     def _only_at_start(self, made: Mapping[str, Destination], before: ForwarderRoot, now: ForwarderRoot) -> list[str]:

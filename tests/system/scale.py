@@ -16,11 +16,11 @@ class Scale:
     deadline: float
     patience: float
     renewals: int
-    fault_held: float = 5.0
-    probe_seconds: float = 1.5
-    token_seconds: int = 2
-    churns: int = 0
-    between_churns: float = 2.0
+    fault_held: float
+    probe_seconds: float
+    token_seconds: int
+    churns: int
+    between_churns: float
 
 
 FULL = Scale(
@@ -39,5 +39,17 @@ FULL = Scale(
     between_churns=10.0,
 )
 SHORT = Scale(
-    events=2_000, kills=3, between_kills=2.0, kafka_away=8.0, leaderless=5.0, deadline=90.0, patience=15.0, renewals=2
+    events=2_000,
+    kills=3,
+    between_kills=2.0,
+    kafka_away=8.0,
+    leaderless=5.0,
+    deadline=90.0,
+    patience=15.0,
+    renewals=2,
+    fault_held=5.0,
+    probe_seconds=1.5,
+    token_seconds=2,
+    churns=0,
+    between_churns=2.0,
 )
