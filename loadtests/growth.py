@@ -65,19 +65,21 @@ def _point(stand: Stand, server: Server, x: int, call: Call, connections: int, *
 
 
 def draw(grown: list[Curve], stamp: Stamp, path: Path) -> None:
-    """Rates above, what wrk waited for below."""
-    figure, axes = canvas(2, len(grown), width=15, height=7.5)
+    """Rates, what an event costs (which neighbours on the cores bend least), and what wrk waited for."""
+    figure, axes = canvas(3, len(grown), width=15, height=10.5)
     for column, curve in enumerate(grown):
-        rates, waits = axes[0][column], axes[1][column]
+        rates, costs, waits = axes[:, column]
         xs = [point.x for point in curve.points]
         for mark, pick in (("ochn", "ours"), ("bare reply", "bare")):
             seen: list[Figures] = [getattr(point, pick) for point in curve.points]
             rates.plot(xs, [one.events_per_second for one in seen], marker="o", label=mark)
+            costs.plot(xs, [one.cpu_us_per_event for one in seen], marker="o", label=mark)
             waits.plot(xs, [one.p99_ms for one in seen], marker="o", label=mark)
         rates.set(title=f"by {curve.name}", xscale="log", ylabel="events/s")
         rates.set_ylim(bottom=0)
+        costs.set(xscale="log", yscale="log", ylabel="CPU µs an event")
         waits.set(xscale="log", yscale="log", xlabel=curve.name, ylabel="p99 in wrk's closed loop, ms")
-        for each in (rates, waits):
+        for each in (rates, costs, waits):
             each.set_xticks(xs, [f"{x:,}" for x in xs])
             each.xaxis.minorticks_off()
         rates.legend()

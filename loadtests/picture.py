@@ -34,5 +34,5 @@ def save(figure: Any, title: str, stamp: Stamp, path: Path) -> None:
     figure.text(0.5, 0.005, str(stamp), ha="center", fontsize=7.5, color="#555555")
     figure.tight_layout(rect=(0, 0.02, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=95)
     plt.close(figure)

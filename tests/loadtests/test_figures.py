@@ -1,17 +1,20 @@
 """What the benchmark sends, how it counts, and when it calls a figure good."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 import uvloop
 
+from loadtests import peak, soak
 from loadtests.calls import SEND_BYTES, Call, app_key, batch, beacons, init, sdk_visit, visit
 from loadtests.lines import COLUMNS, Target, cells, falls_off, line, markdown, unmeasured
 from loadtests.machine import seats
 from loadtests.paced import Pacer, part, whole
 from loadtests.stand import check
 from tests.collector.inside import inside
+from tests.support.house import ROOT
 
 
 @pytest.mark.anyio
@@ -107,3 +110,10 @@ def test_waits_are_counted_from_when_a_call_was_due() -> None:
         return pacer.waits
 
     assert sum(wait > 0.1 for wait in uvloop.run(run())) >= 30
+
+
+def test_what_the_page_says_to_run_can_be_run() -> None:
+    told = re.findall(r"python -m loadtests\.(peak|soak)([^`·]*)", (ROOT / "docs/performance.md").read_text())
+    asked = {"peak": peak.arguments, "soak": soak.arguments}
+    assert {name for name, _ in told} == asked.keys()
+    assert all(asked[name](rest.split()) for name, rest in told)
