@@ -13,7 +13,7 @@ from tests.support.oracle import payload
 from tests.system.destination_stand import EVERY, TIMEOUT, Stand, at, closest
 from tests.system.outside import form, request
 
-ASKED: Final = 3.0  # seconds, as Retry-After
+ASKED: Final = 2.0  # seconds, as Retry-After
 DATE_AHEAD: Final = 5.0
 SLACK: Final = 2.0  # seconds that a busy machine may be late
 Faults = Mapping[str, Mapping[str, Any]]
