@@ -73,7 +73,7 @@ class Decider:
             named = sent.of(answered) if answered else sent
             verdict = judge(named, envelope, self._identity, self._limits.sensors)
             answered = next(iter(verdict.answer.values())) if verdict.answer else answered
-            judged.append(fit(verdict, named))
+            judged.append(fit(verdict, named if envelope.key.privacy is None else None))
         return judged
 
     def _find_key(self, arrival: Arrival, fields: Mapping[str, Any]) -> AppKey:

@@ -12,12 +12,12 @@ from base.reasons import Quarantine, Warned
 from collector.remarks import Remark
 
 ALIASES: Final = {"aditionalData": "additionalData", "userEmail": "email", "userPhone": "phone", "appKey": "appkey"}
-_OBJECTS: Final = frozenset({"additionalData", "technicalInfo", "page", "utm", "lead"})
+OBJECTS: Final = frozenset({"additionalData", "technicalInfo", "page", "utm", "lead"})
 _SINGLES: Final = frozenset(
     {"email", "phone", "customerId", "pushNotificationToken", "uType", "requestType", "actionType", "lat", "lon", "pid"}
 )
 _NESTED: Final = (dict, list)
-KNOWN: Final = _OBJECTS | _SINGLES | {"sensors", "accuracy", "uid", "mid", "eid", "ts", "sentAt", "consent"}
+KNOWN: Final = OBJECTS | _SINGLES | {"sensors", "accuracy", "uid", "mid", "eid", "ts", "sentAt", "consent"}
 _BESIDE_LEAD: Final = frozenset({"uid", "mid", "pid", "eid", "ts", "sentAt", "uType", "page", "utm", "technicalInfo"})
 _NOT_OF_LEAD: Final = _BESIDE_LEAD | {"appkey", "appKey"}
 
@@ -50,7 +50,7 @@ def straighten(data: dict[str, Any]) -> list[Remark]:
         if name in _SINGLES:
             if type(value) in _NESTED:
                 remarks.append(Remark(Quarantine.BAD_SHAPE, name))
-        elif name in _OBJECTS:
+        elif name in OBJECTS:
             if type(value) is not dict and not _as_object(data, name):
                 remarks.append(Remark(Quarantine.BAD_SHAPE, name))
         elif name not in KNOWN:

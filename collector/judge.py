@@ -78,8 +78,7 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
     visitor = find_visitor(call, data, envelope.cookies, identity, key.tenant)
     name = send_kind(data) if kind == "send" else kind
     if not sent.faults:
-        remarks += visitor.remarks
-        remarks += check(name, data, most_sensors)
+        remarks += (*visitor.remarks, *check(name, data, most_sensors))
         remarks += _about_email(data)
     when = moments(data.get("ts"), data.get("sentAt"), envelope.received, envelope.receivedtime)
     if when.bad:
@@ -108,6 +107,7 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
         data={} if sent.faults else _without_times(data, when),
         data_base64=base64.b64encode(sent.raw()).decode() if sent.faults else None,
     )
+    event = event if key.privacy is None else key.privacy.applied(event, identity)
     return Verdict(event, tuple(remarks), reasons, visitor.answer or {})
 
 

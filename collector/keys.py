@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from collector.settings import KeySettings
+from collector.privacy import Privacy
+from collector.settings import KeySettings, PrivacySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class AppKey:
     origins: frozenset[str]  # empty: any
     surfaces: frozenset[str]
     quota: float | None = None  # events a second
+    privacy: Privacy | None = None  # none: everything is kept
 
 
 class Keys(Protocol):
@@ -29,9 +31,9 @@ class KeyRing:
 
     def __init__(self, keys: Mapping[str, KeySettings]) -> None:
         self._by_value = {
-            value: AppKey(name, key.tenant, frozenset(key.origins), frozenset(key.surfaces), key.quota)
-            for name, key in keys.items()
-            for value in key.values
+            value: each
+            for each, values in ((_key(name, key), key.values) for name, key in keys.items())
+            for value in values
         }
 
     def find(self, value: str) -> AppKey | None:
@@ -40,3 +42,9 @@ class KeyRing:
     def origins(self) -> frozenset[str] | None:
         allowed = [key.origins for key in self._by_value.values()]
         return None if not all(allowed) else frozenset().union(*allowed)
+
+
+def _key(name: str, key: KeySettings) -> AppKey:
+    told = key.privacy
+    privacy = None if told == PrivacySettings() else Privacy(told.address, told.personal)
+    return AppKey(name, key.tenant, frozenset(key.origins), frozenset(key.surfaces), key.quota, privacy)

@@ -33,7 +33,8 @@ class Fitted(NamedTuple):
     kept: tuple[Kept, ...] = ()
 
 
-def fit(verdict: Verdict, sent: Sent) -> Fitted:
+def fit(verdict: Verdict, sent: Sent | None) -> Fitted:
+    """`sent` None: its body must not be kept (collector/privacy.py), so what is kept of an event too large is the event."""
     encoded = verdict.event.to_bytes()
     if len(encoded) <= MAX_BYTES:
         return Fitted(verdict, encoded)
@@ -43,7 +44,7 @@ def fit(verdict: Verdict, sent: Sent) -> Fitted:
     encoded = slim.event.to_bytes()
     if kept and len(encoded) <= MAX_BYTES:
         return Fitted(slim, encoded, tuple(kept))
-    return truncate(verdict, sent.raw())
+    return truncate(verdict, verdict.event.to_bytes() if sent is None else sent.raw())
 
 
 def truncate(verdict: Verdict, raw: bytes) -> Fitted:

@@ -1,7 +1,7 @@
 """Who a call says it comes from: contacts normalised, so that one person is one id (contracts.md, section 1)."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,16 @@ class Contact:
     email: str = ""
     phone: str = ""
 
-    def person(self, identity: Identity, tenant: str) -> str | None:
-        """The uid: by customer id, else e-mail, else phone."""
+    def ids(self, identity: Identity, tenant: str) -> Iterator[tuple[str, str]]:
+        """The uid that each of them makes, by its name."""
         for kind in ("customer_id", "email", "phone"):
             value = getattr(self, kind)
             if value:
-                return identity.hashed(IdKind.CUSTOMER, kind, tenant, value)
-        return None
+                yield kind, identity.hashed(IdKind.CUSTOMER, kind, tenant, value)
+
+    def person(self, identity: Identity, tenant: str) -> str | None:
+        """The uid: by customer id, else e-mail, else phone."""
+        return next((uid for _, uid in self.ids(identity, tenant)), None)
 
 
 def contact_of(data: Mapping[str, Any]) -> Contact:
@@ -69,9 +72,8 @@ def normal_phone(value: Any) -> str:
 def mobile_id(identity: Identity, tenant: str, contact: Contact, data: Mapping[str, Any]) -> str | None:
     """The id that a device gets back though it has kept none: by push token, else by e-mail or phone on such a device,
     else by iOS' identifierForVendor. Never by Android's deviceUuid: all phones of one build share it."""
-    token = _id(data.get("pushNotificationToken"))
-    if token:
-        return identity.hashed(IdKind.MOBILE, "push", tenant, token)
+    if found := push_id(identity, tenant, data):
+        return found
     info = data.get("technicalInfo")
     device = info if isinstance(info, Mapping) else {}
     vendor_id = _vendor_id(device)
@@ -80,6 +82,11 @@ def mobile_id(identity: Identity, tenant: str, contact: Contact, data: Mapping[s
         traits = [str(device.get(name, ""))[:LONGEST_ID] for name in ("deviceType", "screenSize")]
         return identity.hashed(IdKind.MOBILE, "person", tenant, person, _system(device), vendor_id, *traits)
     return identity.hashed(IdKind.MOBILE, "vendor", tenant, vendor_id) if vendor_id else None
+
+
+def push_id(identity: Identity, tenant: str, data: Mapping[str, Any]) -> str | None:
+    token = _id(data.get("pushNotificationToken"))
+    return identity.hashed(IdKind.MOBILE, "push", tenant, token) if token else None
 
 
 def _vendor_id(device: Mapping[str, Any]) -> str:

@@ -102,6 +102,16 @@ class RateSettings(Section):
         return networks(values)
 
 
+class PrivacySettings(Section):
+    """What of a person's data is kept. What is not is gone before the log: no later change brings it back."""
+
+    address: Literal["keep", "truncate", "drop"] = "keep"
+    """The client's address; `truncate`: its network (/24, /48)."""
+    personal: Literal["keep", "hash", "drop"] = "keep"
+    """E-mail, phone, customer id, push token, a lead's person. `hash`: dropped, and told by keyed hashes that no
+    destination gets."""
+
+
 class KeySettings(KeyValues):
     """An app key, by a name of yours: the key itself is public, and changes; the name stands in metrics and events."""
 
@@ -115,6 +125,7 @@ class KeySettings(KeyValues):
     """Doors it is good for."""
     quota: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Events a second that each worker takes with it; none: as many as come. Beyond: as above `[collector.rates]`."""
+    privacy: PrivacySettings = PrivacySettings()
 
     @field_validator("values")
     @classmethod

@@ -16,6 +16,7 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 RECORD_HEADERS: Final[Headers] = (("content-type", CONTENT_TYPE.encode()),)
 SCHEMA_VERSION: Final = "1"
 SOURCE: Final = "/ochn/collector"
+IMPERSONAL: Final = "personal="  # in `privacy`: contacts and names were taken out
 MAX_BYTES: Final = 900 * 1024  # an event, encoded (faults.md, "Limits")
 
 
@@ -48,6 +49,7 @@ class Event(NamedTuple):
     foreignid: bool = False
     replayed: bool = False
     consent: str | None = None  # "cookie=accepted;gpc=1;dnt=1", only what was said
+    privacy: str | None = None  # what was not kept: "address=truncate;personal=hash;email=<hash>"; none: all was
     originverdict: str | None = None  # allowed, denied; left out when no Origin came
     botrule: str | None = None
     clientaddress: str | None = None
@@ -63,6 +65,11 @@ class Event(NamedTuple):
     def kind(self) -> str:
         """The type's last part: init, visit, sale, …, sensors, geo, reach, impression, register."""
         return self.type.rsplit(".", 1)[1]
+
+    @property
+    def impersonal(self) -> bool:
+        """Whom it is of was taken out before it was kept."""
+        return self.privacy is not None and IMPERSONAL in self.privacy
 
     def to_bytes(self) -> bytes:
         return orjson.dumps(self.to_dict())

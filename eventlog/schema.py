@@ -17,6 +17,7 @@ _MEANINGS = {
     "person": "uid of the person: a keyed hash of customer id, e-mail or phone.",
     "door": "The path it came in by.",
     "consent": "What the browser said: cookie=…;gpc=1;dnt=1.",
+    "privacy": "What was not kept: address=truncate|drop;personal=hash|drop, then hashes by name. Left out: all was kept.",
     "quarantinereasons": "Only in the quarantine topic: codes, joined by commas.",
     "spooled": "Waited in the spool while the log was away.",
     "maybeduplicate": "May stand in the log twice under this id.",

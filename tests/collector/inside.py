@@ -30,6 +30,8 @@ JSON = "application/json"
 NOW = 1_800_000_000.0
 KEYS = {
     "demo": {"values": ["demo", "571e64183647a855d0sgf3a3"]},
+    "hashing": {"values": ["hashing"], "privacy": {"address": "truncate", "personal": "hash"}},
+    "dropping": {"values": ["dropping"], "privacy": {"address": "drop", "personal": "drop"}},
     "shop": {"values": ["shop"], "origins": ["https://shop.example"], "surfaces": ["web"], "tenant": "shop"},
 }
 

@@ -83,7 +83,7 @@ class Footprints:
         if refusal:
             return dead(Dead.UPSTREAM_INIT_REFUSED, refusal)
         if event.surface == "mobile" and not contact.keys() & {"email", "push"}:
-            return parked(Parked.WAITS_FOR_CONTACT)
+            return filtered(Filter.NO_CONTACT) if event.impersonal else parked(Parked.WAITS_FOR_CONTACT)
         memo = {"visitor": visitor_key(event), "contact": contact, "now": now}
         settles = (event,) if event.kind == "init" else ()
         return Call("init", self._requests.init(event, appkey, contact), settles, memo=memo)

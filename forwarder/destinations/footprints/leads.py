@@ -43,6 +43,8 @@ class Leads:
     def step(self, event: Event, facts: Facts, now: float) -> Call | Outcome:
         if self._settings.key is None or self._settings.secret is None:
             return filtered(Filter.NO_LEAD_CREDENTIALS)
+        if event.impersonal:
+            return filtered(Filter.NO_CONTACT)
         kept = facts.get(f"{visitor_key(event)}/lead")
         if kept is not None and kept["event"] == event.id and not event.replayed:
             return delivered()  # its answer came, and the process was killed before it could say so

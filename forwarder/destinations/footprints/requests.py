@@ -52,7 +52,7 @@ class Requests:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Event-Id": event.id}
         if event.useragent and (agent := header_value(event.useragent)):
             headers["User-Agent"] = agent
-        if self._forward_address and event.clientaddress:
+        if self._forward_address and event.clientaddress and "/" not in event.clientaddress:  # a network is nobody's
             headers["X-Forwarded-For"] = header_value(event.clientaddress)
         return Request(verb, f"{self._base_url}{path}", headers, encode_form(clean(form) or {}))
 

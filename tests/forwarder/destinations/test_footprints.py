@@ -188,6 +188,20 @@ def test_headers(facts: MemoryFacts) -> None:
         "User-Agent": "Mozilla/5.0X-Evil: 1",
     }
     assert forwarding.headers == {**plain.headers, "X-Forwarded-For": "203.0.113.7"}
+    network = event._replace(clientaddress="203.0.113.0/24")
+    assert footprints(forward_address=True).plan([network], facts, NOW).calls[0].request.headers == plain.headers
+
+
+@pytest.mark.parametrize("kind", ["hash", "drop"])
+def test_whose_contacts_are_taken_out_waits_for_none(facts: MemoryFacts, kind: str) -> None:
+    privacy: dict[str, Any] = {"privacy": f"personal={kind};email=63ab"}
+    phone, page = make_event("mobile.visit", **privacy), send("visit", {}, **privacy)
+    lead = make_event("web.register", {"lead": {"tags": ["vip"]}}, **privacy)
+    found = course(facts, phone, page, lead, key="k", secret="s")
+    assert outcome(found, phone) == outcome(found, lead) == ("filtered", Filter.NO_CONTACT)
+    assert outcome(found, page) == ("delivered", "")
+    assert found.sent() == [("POST", "/footprints/jsapi/init"), ("POST", "/footprints/jsapi/send")]
+    assert b"63ab" not in b"".join(call.request.body for call in found.calls)
 
 
 def test_an_app_key_that_the_settings_do_not_know_waits_for_them(facts: MemoryFacts) -> None:
