@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs shim bench loadtest soak faults clean fuzz audit
+.PHONY: help run test check docs shim bench bench-shim loadtest soak faults clean fuzz audit
 
 VENV := .venv/bin
 RUN := .venv/installed
@@ -7,7 +7,7 @@ TEST := .venv/installed-test
 URL := http://127.0.0.1:8080
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 run: $(RUN) ## collector, forwarder, sandbox and demo page (flags: make run ARGS='--port 9000')
 	@exec $(VENV)/ochn dev $(ARGS)
@@ -28,6 +28,9 @@ shim: ## omnichannel.min.js and its source map, from static/omnichannel.js (need
 
 bench: $(TEST) ## the figures of collector and forwarder, each beside the bare limit (ARGS='--short --parts kafka')
 	@exec scripts/bench $(ARGS)
+
+bench-shim: $(TEST) ## the bars of omnichannel.js in Chromium: sizes, losses, times (ARGS='--share 0.1 --parts times')
+	@exec scripts/bench-shim $(ARGS)
 
 loadtest: $(TEST) ## two minutes of pages and phones against a collector that runs (URL=http://127.0.0.1:8080)
 	@exec $(VENV)/locust -f loadtests/locustfile.py --headless --users 200 --spawn-rate 50 --run-time 2m --host $(URL) $(ARGS)

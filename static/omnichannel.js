@@ -329,14 +329,14 @@
     const kept = [...queue, ...others.values()];
     let size = kept.reduce((sum, event) => sum + event.size, 0);
     if (kept.length <= MAX_EVENTS && size <= MAX_KEPT) return;
-    kept.sort(byAge);
+    if (others.size) kept.sort(byAge);
     const idle = (event) => !event.flying;
     while (kept.length > MAX_EVENTS || size > MAX_KEPT) {
       const oldest = kept.find((event) => idle(event) && event.path === 'send') || kept.find(idle); // leads go last
       if (!oldest) return;
       size -= oldest.size;
       kept.splice(kept.indexOf(oldest), 1);
-      drop(oldest, 'too many events are waiting');
+      drop(oldest, 'too many are waiting');
     }
   }
 

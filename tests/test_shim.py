@@ -47,6 +47,17 @@ def test_its_page_names_all_that_may_be_asked_for() -> None:
     assert set(re.findall(r"options\.(\w+)", script)) | parts == set(names)
 
 
+def test_every_behaviour_of_its_page_is_a_test() -> None:
+    page = (ROOT / "docs/omnichannel.md").read_text()
+    table = page.partition("## The behaviours")[2].partition("\n## ")[0].partition("|---|")[2]
+    rows = re.findall(r"^\| (\d*) *\| [^|]+ \| (.+) \|$", table, re.MULTILINE)
+    assert [number for number, _ in rows if number] == [str(number) for number in range(1, 26)]
+    told = {name for _, tests in rows for name in re.findall(r"`(test_\w+)`", tests)}
+    written = "".join(file.read_text() for file in (ROOT / "tests/browser").glob("test_*.py"))
+    assert told <= set(re.findall(r"^def (test_\w+)", written, re.MULTILINE))
+    assert all("`test_" in tests for _, tests in rows)
+
+
 def test_the_stub_of_its_page_is_the_one_that_is_tested() -> None:
     assert f"<script>{STUB}</script>" in (ROOT / "docs/omnichannel.md").read_text()
     assert len(gzip.compress(STUB.encode(), 9, mtime=0)) <= 200
