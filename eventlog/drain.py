@@ -104,20 +104,28 @@ class Drain:
     async def _drain(self, reader: LogReader) -> None:
         """Another process may have the lease: then nothing comes."""
         most, doubtful, committed = PROBE, 0, None
-        while self._going:
-            item = await reader.next(most, WAIT_SECONDS)
-            if isinstance(item, Assigned):
-                doubtful = max(self._tried, 0 if item.start == self._clean_end.at() else item.start + RECORDS)
-                self._clean_end.forget()
-                committed = item.start
-            elif isinstance(item, Batch):
-                await self._hand_on([one for one in item.records if one.position.offset >= self._handed_on], doubtful)
-                self._handed_on, most = item.next_offset, RECORDS
-                committed = await self._commit(reader, item)
-            elif isinstance(item, Gap):
-                self._logger.error("spool_gap", cause=item.cause, records=item.end - item.first)
-            elif isinstance(item, Revoked):
-                return
+        following = asyncio.ensure_future(reader.next(most, WAIT_SECONDS))
+        try:
+            while self._going:
+                item = await following
+                most = RECORDS if isinstance(item, Batch) else most
+                following = asyncio.ensure_future(reader.next(most, WAIT_SECONDS))  # while this one is on its way
+                if isinstance(item, Assigned):
+                    doubtful = max(self._tried, 0 if item.start == self._clean_end.at() else item.start + RECORDS)
+                    self._clean_end.forget()
+                    committed = item.start
+                elif isinstance(item, Batch):
+                    new = [one for one in item.records if one.position.offset >= self._handed_on]
+                    await self._hand_on(new, doubtful)
+                    self._handed_on = item.next_offset
+                    committed = await self._commit(reader, item)
+                elif isinstance(item, Gap):
+                    self._logger.error("spool_gap", cause=item.cause, records=item.end - item.first)
+                elif isinstance(item, Revoked):
+                    return
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
         if committed is not None:
             self._clean_end.keep(committed)
 
