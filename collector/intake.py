@@ -3,7 +3,7 @@
 Answered 200 means durable: in `events`, or in `quarantine` with the reason why not there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from base.clock import Clock
@@ -12,24 +12,29 @@ from base.logs import Logger
 from base.metrics import CollectorMetrics
 from base.reasons import Quarantine, Refusal
 from collector.admission import Admission
-from collector.arrival import Arrival, Reply, Respond
-from collector.cors import origin_headers
-from collector.decide import Decider, Decision
+from collector.arrival import Arrival, HeaderList, Reply, Respond
+from collector.cors import ANY_ORIGIN
+from collector.decide import Decider
 from collector.errors import Refused
 from collector.identity import build_identity
+from collector.judge import Verdict
 from collector.keeping import Keeper
-from collector.keys import AppKey, Keys
+from collector.keys import Keys
 from collector.limits import REFUSED
 from collector.oversize import Fitted, truncate
 from collector.rates import Rates
-from collector.replies import Answers, refusal_reply
-from collector.reports import Reports
+from collector.remarks import Remark
+from collector.replies import NOTHING_TOLD, Answers, Asker, Told, asker_of, refusal_reply
+from collector.reports import NOTHING_NOTED, Noted, Reports
 from collector.routes import TRACKING_METHODS
 from collector.settings import CollectorRoot
-from eventlog.errors import AppendError, RecordTooLarge
-from eventlog.event import RECORD_HEADERS
-from eventlog.log import LogWriter, Position, Record
+from eventlog.errors import AppendError, LogUnavailable, RecordTooLarge
+from eventlog.event import RECORD_HEADERS, Event
+from eventlog.log import LogWriter, Position, Record, Settled
 from eventlog.topics import Topics
+
+_Waiting = tuple[Record, Settled]
+_Rest = tuple[tuple[Remark, ...], tuple[Quarantine, ...], Mapping[str, str]]  # of a Verdict, behind its event
 
 
 def build_intake(
@@ -82,102 +87,103 @@ class Intake:
     def take(self, arrival: Arrival, respond: Respond) -> None:
         """On the loop; `respond` is called exactly once, now or when all the request's events are settled."""
         if not self._admission.enter(len(arrival.body)):
-            respond(self.refuse(REFUSED["in_flight_bytes"], arrival))
+            respond(self.refuse(REFUSED["in_flight_bytes"]))
             return
         try:
             decision = self._decider.decide(arrival)
         except Refused as refused:
             self._admission.leave(len(arrival.body))
-            respond(self._refuse(refused, arrival))
+            respond(self._refuse(refused))
             return
-        pending = _Pending(decision, respond)
-        if pending.judged:
-            self._keep(pending, range(pending.left))
-        else:
+        if not decision.judged:
             self._admission.leave(len(arrival.body))
             respond(self._answers.own_lead(decision))
+            return
+        asker = asker_of(decision)
+        self._put(_Pending(asker, arrival.received, len(arrival.body), len(decision.judged), respond), decision.judged)
 
-    def refuse(
-        self, refusal: Refusal, arrival: Arrival | None = None, key: AppKey | None = None, message: str = ""
-    ) -> Reply:
+    def refuse(self, refusal: Refusal, message: str = "", headers: HeaderList = ANY_ORIGIN) -> Reply:
         """Counted, logged, and told in the one shape that refusals have."""
-        origin = None if arrival is None else arrival.headers.get("origin")
         self._reports.refused(refusal, message)
-        return refusal_reply(refusal, message, origin_headers(origin, key))
+        return refusal_reply(refusal, message, headers)
 
-    def _refuse(self, refused: Refused, arrival: Arrival) -> Reply:
-        reply = self.refuse(refused.refusal, arrival, message=refused.message)
+    def _refuse(self, refused: Refused) -> Reply:
+        reply = self.refuse(refused.refusal, refused.message)
         if refused.refusal is Refusal.WRONG_METHOD:
             return Reply(reply.status, reply.body, (*reply.headers, ("allow", ", ".join(TRACKING_METHODS))))
         return reply
 
-    def _keep(self, pending: "_Pending", places: Sequence[int]) -> None:
+    def _put(self, pending: "_Pending", judged: Sequence[Fitted], first: int = 0) -> None:
         """What stands beside the events first, then the events: an event never names a file that is not there."""
-        kept = [each for place in places for each in pending.judged[place].kept]
+        waiting = [self._prepare(pending, place, fitted) for place, fitted in enumerate(judged, first)]
+        kept = [each for fitted in judged for each in fitted.kept]
         if kept:
-            self._keeper.keep(kept, partial(self._kept, pending, places))
+            self._keeper.keep(kept, partial(self._kept, waiting))
         else:
-            self._append(pending, places)
+            self._append(waiting)
 
-    def _kept(self, pending: "_Pending", places: Sequence[int], trouble: BaseException | None) -> None:
+    def _prepare(self, pending: "_Pending", place: int, fitted: Fitted) -> "_Waiting":
+        verdict = fitted.verdict
+        pending.told[place] = self._answers.told(pending.asker, verdict)
+        pending.noted[place] = self._reports.note(verdict)
+        event, rest = verdict.event, verdict[1:]
+        name, key = (self._quarantine, event.id) if verdict.reasons else (self._events, event.subject)
+        record = Record(name, key.encode(), fitted.encoded, pending.received, RECORD_HEADERS)
+        return record, partial(self._settled, pending, place, rest)
+
+    def _kept(self, waiting: "Sequence[_Waiting]", trouble: BaseException | None) -> None:
         if trouble is None:
-            self._append(pending, places)
+            self._append(waiting)
             return
         self._reports.trouble("file.not_kept", trouble)
-        for place in places:
-            self._settle(pending, place, durable=False)
+        for record, settled in waiting:
+            settled(record, LogUnavailable(str(trouble)))
 
-    def _append(self, pending: "_Pending", places: Sequence[int]) -> None:
-        for place in places:
-            record = self._record(pending.judged[place], pending.decision.arrival.received)
-            self._writer.append((record,), partial(self._settled, pending, place))
+    def _append(self, waiting: "Sequence[_Waiting]") -> None:
+        for record, settled in waiting:
+            self._writer.append((record,), settled)
 
-    def _settled(self, pending: "_Pending", place: int, _: Record, outcome: Position | AppendError) -> None:
-        fitted = pending.judged[place]
-        if isinstance(outcome, RecordTooLarge) and Quarantine.EVENT_TOO_LARGE not in fitted.verdict.reasons:
+    def _settled(
+        self, pending: "_Pending", place: int, rest: _Rest, record: Record, outcome: Position | AppendError
+    ) -> None:
+        remarks, reasons, answer = rest
+        if isinstance(outcome, RecordTooLarge) and Quarantine.EVENT_TOO_LARGE not in reasons:
             # The log takes less than it was made to: only this event goes to the oversize store.
-            pending.judged[place] = truncate(fitted.verdict, fitted.encoded)
-            self._keep(pending, [place])
+            encoded = record.value or b""
+            verdict = Verdict(Event.from_bytes(encoded), remarks, reasons, answer)
+            self._put(pending, [truncate(verdict, encoded)], place)
             return
-        self._settle(pending, place, durable=not isinstance(outcome, AppendError))
-
-    def _record(self, fitted: Fitted, received: float) -> Record:
-        event = fitted.verdict.event
-        if fitted.verdict.reasons:
-            return Record(self._quarantine, event.id.encode(), fitted.encoded, received, RECORD_HEADERS)
-        return Record(self._events, event.subject.encode(), fitted.encoded, received, RECORD_HEADERS)
-
-    def _settle(self, pending: "_Pending", place: int, *, durable: bool) -> None:
-        pending.durable[place] = durable
+        pending.durable[place] = not isinstance(outcome, AppendError)
         pending.left -= 1
-        if pending.left:
-            return
-        self._admission.leave(len(pending.decision.arrival.body))
-        self._report(pending)
-        pending.respond(self._answer(pending))
+        if not pending.left:
+            self._end(pending)
 
-    def _report(self, pending: "_Pending") -> None:
-        for fitted, durable in zip(pending.judged, pending.durable, strict=True):
+    def _end(self, pending: "_Pending") -> None:
+        self._admission.leave(pending.size)
+        for noted, durable in zip(pending.noted, pending.durable, strict=True):
             if durable:
-                self._reports.received(fitted.verdict)
-
-    def _answer(self, pending: "_Pending") -> Reply:
-        decision = pending.decision
-        if not any(pending.durable):
-            return self.refuse(Refusal.NOT_DURABLE, decision.arrival, decision.key)
-        if decision.call.kind == "batch":
-            return self._answers.many(decision, pending.judged, pending.durable)
-        return self._answers.one(decision, pending.judged[0])
+                self._reports.received(noted)
+        if any(pending.durable):
+            pending.respond(self._answers.reply(pending.asker, pending.told, pending.durable))
+        else:
+            pending.respond(self.refuse(Refusal.NOT_DURABLE, headers=pending.asker.cors))
 
 
 class _Pending:
-    """A request until all its events are settled. A place is an event's index among them."""
+    """A request until all its events are settled. A place is an event's index among them.
 
-    __slots__ = ("decision", "durable", "judged", "left", "respond")
+    What is said once they are durable is worked out before. So a request waits without what else it was made of, whose
+    room in the processor's caches the next one finds warm (docs/decisions/0005-fast-lane.md).
+    """
 
-    def __init__(self, decision: Decision, respond: Respond) -> None:
-        self.decision = decision
+    __slots__ = ("asker", "durable", "left", "noted", "received", "respond", "size", "told")
+
+    def __init__(self, asker: Asker, received: float, size: int, events: int, respond: Respond) -> None:
+        self.asker = asker
+        self.received = received
+        self.size = size
         self.respond = respond
-        self.judged = list(decision.judged)
-        self.durable = [False] * len(self.judged)
-        self.left = len(self.judged)
+        self.durable = [False] * events
+        self.left = events
+        self.told: list[Told] = [NOTHING_TOLD] * events
+        self.noted: list[Noted] = [NOTHING_NOTED] * events

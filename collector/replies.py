@@ -1,21 +1,21 @@
 """Decisions and refusals to answers, byte for byte as contracts.md, section 1, has them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import orjson
 
-from base.reasons import Refusal, Warned
+from base.reasons import Quarantine, Refusal, Warned
 from collector.arrival import HeaderList, Reply
+from collector.calls import Call
 from collector.cors import origin_headers
 from collector.decide import Decision
 from collector.identity import Identity
 from collector.judge import Verdict
 from collector.lead_cookie import COOKIE as LEAD_COOKIE
 from collector.lead_cookie import open_lead, seal_lead
-from collector.oversize import Fitted
 from collector.visitor import COOKIE as VISITOR_COOKIE
 
 RETRY_AFTER: Final = ("retry-after", "2")
@@ -85,6 +85,33 @@ def refusal_reply(refusal: Refusal, message: str = "", headers: HeaderList = ())
     return Reply(status, orjson.dumps(body), (*headers, *retry))
 
 
+class Asker(NamedTuple):
+    """What an answer needs to know of its request."""
+
+    call: Call
+    tenant: str
+    cors: HeaderList
+    secure: bool  # the visitor came by https
+
+
+def asker_of(decision: Decision) -> Asker:
+    return Asker(decision.call, decision.key.tenant, _cors(decision), decision.arrival.scheme == "https")
+
+
+class Told(NamedTuple):
+    """What is said of one event: `body` beside what all answers of its call say."""
+
+    id: str
+    eid: str | None
+    status: str
+    reasons: tuple[Quarantine, ...]
+    body: Mapping[str, Any]
+    cookies: Mapping[str, str]
+
+
+NOTHING_TOLD: Final = Told("", None, "", (), {}, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """`cookie_seconds` 0: no cookies; `warnings`: answers say in sentences what the page's author should mend."""
@@ -93,25 +120,16 @@ class Answers:
     cookie_seconds: int
     warnings: bool
 
-    def one(self, decision: Decision, fitted: Fitted) -> Reply:
-        """`fitted` is durable."""
-        verdict = fitted.verdict
-        body = {**_ANSWERS[decision.call.surface, decision.call.kind], **verdict.answer, **self._warnings(verdict)}
-        headers = (
-            ("x-event-id", verdict.event.id),
-            ("x-event-status", status_of(verdict)),
-            *_cors(decision),
-            *(("set-cookie", cookie) for _, cookie in self._cookies(decision, verdict)),
-        )
-        return Reply(200, orjson.dumps(body), headers)
+    def told(self, asker: Asker, verdict: Verdict) -> Told:
+        """What an event's author is answered once it is durable."""
+        told = {**verdict.answer, **self._warnings(verdict)}
+        cookies = self._cookies(asker, verdict) if self.cookie_seconds and asker.call.surface == "web" else {}
+        event = verdict.event
+        return Told(event.id, event.clienteventid, status_of(verdict), verdict.reasons, told, cookies)
 
-    def many(self, decision: Decision, judged: Sequence[Fitted], durable: Sequence[bool]) -> Reply:
-        """A verdict each, in the order they came; `retry`: this one is not stored, send it again."""
-        results = [self._result(fitted.verdict, stored) for fitted, stored in zip(judged, durable, strict=True)]
-        kept = (fitted.verdict for fitted, stored in zip(judged, durable, strict=True) if stored)
-        cookies = dict(cookie for verdict in kept for cookie in self._cookies(decision, verdict))
-        headers = (*_cors(decision), *(("set-cookie", cookie) for cookie in cookies.values()))
-        return Reply(200, orjson.dumps({"status": "ok", "success": True, "results": results}), headers)
+    def reply(self, asker: Asker, told: Sequence[Told], durable: Sequence[bool]) -> Reply:
+        """At least one is durable."""
+        return _many(asker, told, durable) if asker.call.kind == "batch" else _one(asker, told[0])
 
     def own_lead(self, decision: Decision) -> Reply:
         """What this browser registered itself, unless the page asks for somebody else's e-mail."""
@@ -122,18 +140,6 @@ class Answers:
             lead = {}
         return Reply(200, orjson.dumps({"status": "ok", "data": lead}), _cors(decision))
 
-    def _result(self, verdict: Verdict, stored: bool) -> dict[str, Any]:
-        eid = verdict.event.clienteventid
-        result: dict[str, Any] = {"eid": eid} if eid else {}
-        result["id"] = verdict.event.id
-        if not stored:
-            return {**result, "status": "retry"}
-        if verdict.reasons:
-            result |= {"status": "quarantined", "reason": ",".join(verdict.reasons)}
-        else:
-            result["status"] = "accepted"
-        return {**result, **verdict.answer, **self._warnings(verdict)}
-
     def _warnings(self, verdict: Verdict) -> dict[str, list[str]]:
         """What the page's author should mend; an id that the vendor once issued is noted, and nothing to mend."""
         if not self.warnings or not verdict.remarks:
@@ -141,19 +147,53 @@ class Answers:
         told = [remark.sentence() for remark in verdict.remarks if remark.code is not Warned.FOREIGN_ID]
         return {"warnings": told} if told else {}
 
-    def _cookies(self, decision: Decision, verdict: Verdict) -> Iterator[tuple[str, str]]:
-        """By name; of a batch's several the last stands."""
-        if not self.cookie_seconds or verdict.reasons:
-            return
-        secure = "; Secure" if decision.arrival.scheme == "https" else ""
-        traits = f"Path=/; Max-Age={self.cookie_seconds}; SameSite=Lax{secure}"
-        if verdict.event.type == "ochn.web.init":
+    def _cookies(self, asker: Asker, verdict: Verdict) -> dict[str, str]:
+        """By name."""
+        event = verdict.event
+        if verdict.reasons or event.type not in ("ochn.web.init", "ochn.web.register"):
+            return {}
+        traits = f"Path=/; Max-Age={self.cookie_seconds}; SameSite=Lax{'; Secure' if asker.secure else ''}"
+        if event.type == "ochn.web.init":
             # The page's script reads it: no HttpOnly.
-            yield VISITOR_COOKIE, f"{VISITOR_COOKIE}={quote(verdict.event.subject, safe='')}; {traits}"
-        if verdict.event.type == "ochn.web.register":
-            sealed = seal_lead(verdict.event.data["lead"], decision.key.tenant, self.identity)
-            if sealed:
-                yield LEAD_COOKIE, f"{LEAD_COOKIE}={sealed}; {traits}; HttpOnly"
+            return {VISITOR_COOKIE: f"{VISITOR_COOKIE}={quote(event.subject, safe='')}; {traits}"}
+        sealed = seal_lead(event.data["lead"], asker.tenant, self.identity)
+        return {LEAD_COOKIE: f"{LEAD_COOKIE}={sealed}; {traits}; HttpOnly"} if sealed else {}
+
+
+def _one(asker: Asker, told: Told) -> Reply:
+    body = {**_ANSWERS[asker.call.surface, asker.call.kind], **told.body}
+    headers = (("x-event-id", told.id), ("x-event-status", told.status), *asker.cors)
+    if told.cookies:
+        headers = (*headers, *_set(told.cookies))
+    return Reply(200, orjson.dumps(body), headers)
+
+
+def _many(asker: Asker, told: Sequence[Told], durable: Sequence[bool]) -> Reply:
+    """A verdict each, in the order they came. Of several cookies of one name the last stands."""
+    results = [_result(each, stored=stored) for each, stored in zip(told, durable, strict=True)]
+    cookies: dict[str, str] = {}
+    for each, stored in zip(told, durable, strict=True):
+        if stored:
+            cookies |= each.cookies
+    body = {"status": "ok", "success": True, "results": results}
+    return Reply(200, orjson.dumps(body), (*asker.cors, *_set(cookies)))
+
+
+def _result(told: Told, *, stored: bool) -> dict[str, Any]:
+    """`retry`: this one is not stored, send it again."""
+    result: dict[str, Any] = {"eid": told.eid} if told.eid else {}
+    result["id"] = told.id
+    if not stored:
+        return {**result, "status": "retry"}
+    if told.reasons:
+        result |= {"status": "quarantined", "reason": ",".join(told.reasons)}
+    else:
+        result["status"] = "accepted"
+    return {**result, **told.body}
+
+
+def _set(cookies: Mapping[str, str]) -> HeaderList:
+    return tuple(("set-cookie", cookie) for cookie in cookies.values())
 
 
 def status_of(verdict: Verdict) -> str:

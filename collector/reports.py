@@ -1,5 +1,8 @@
 """What the intake counts and logs: every refusal and every verdict by its reason."""
 
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
 from base.clock import Clock
 from base.logs import Logger
 from base.metrics import CollectorMetrics, Counts
@@ -9,6 +12,19 @@ from collector.judge import Verdict
 _QUIET_SECONDS = 10.0
 # A proxy that is not trusted is where everybody comes from.
 _TOO_FAST = "a proxy of yours? collector.trusted_proxies. A load test? collector.rates.unlimited"
+
+
+class Noted(NamedTuple):
+    """`line` is empty when no line is wanted for each event; `client` is of who is too fast."""
+
+    type: str
+    appkeyname: str
+    reasons: tuple[Quarantine, ...]
+    client: str | None
+    line: Mapping[str, Any]
+
+
+NOTHING_NOTED: Final = Noted("", "", (), None, {})
 
 
 class Reports:
@@ -37,28 +53,34 @@ class Reports:
         unsaid = self._unsaid.pop(reason, 0)
         self._logger.warning(what, reason=reason, times=unsaid + 1, **told)
 
-    def received(self, verdict: Verdict) -> None:
+    def note(self, verdict: Verdict) -> Noted:
+        """What is to be counted and said of an event once it is durable."""
         event, reasons = verdict.event, verdict.reasons
-        label = "quarantined" if reasons else "accepted"
-        self._received.add(event.type, label)
-        for reason in reasons:
+        client = event.clientaddress if Quarantine.OVER_RATE in reasons else None
+        return Noted(event.type, event.appkeyname, reasons, client, self._line(verdict) if self._events else {})
+
+    def received(self, noted: Noted) -> None:
+        self._received.add(noted.type, "quarantined" if noted.reasons else "accepted")
+        for reason in noted.reasons:
             self._metrics.quarantined.labels(reason).inc()
-        if Quarantine.OVER_RATE in reasons:
-            client, key = event.clientaddress, event.appkeyname
-            self._say_rarely("event.over_rate", Quarantine.OVER_RATE, client=client, appkeyname=key, hint=_TOO_FAST)
-        if self._events:
-            warnings = [remark.code for remark in verdict.remarks if remark.code not in reasons]
-            self._logger.info(
-                "event.received",
-                id=event.id,
-                type=event.type,
-                subject=event.subject,
-                appkeyname=event.appkeyname,
-                door=event.door,
-                verdict=label,
-                reasons=list(reasons),
-                warnings=warnings,
-            )
+        if Quarantine.OVER_RATE in noted.reasons:
+            told = {"client": noted.client, "appkeyname": noted.appkeyname, "hint": _TOO_FAST}
+            self._say_rarely("event.over_rate", Quarantine.OVER_RATE, **told)
+        if noted.line:
+            self._logger.info("event.received", **noted.line)
+
+    def _line(self, verdict: Verdict) -> dict[str, Any]:
+        event, reasons = verdict.event, verdict.reasons
+        return {
+            "id": event.id,
+            "type": event.type,
+            "subject": event.subject,
+            "appkeyname": event.appkeyname,
+            "door": event.door,
+            "verdict": "quarantined" if reasons else "accepted",
+            "reasons": list(reasons),
+            "warnings": [remark.code for remark in verdict.remarks if remark.code not in reasons],
+        }
 
     def trouble(self, what: str, error: BaseException) -> None:
         self._logger.error(what, error=f"{type(error).__name__}: {error}")

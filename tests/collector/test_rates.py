@@ -211,7 +211,7 @@ def test_one_line_tells_an_operator_who_is_too_fast(recorder: tuple[Logger, list
 
     async def report() -> None:
         for _ in range(50):
-            reports.received(Verdict(event, (), (Quarantine.OVER_RATE,), {}))
+            reports.received(reports.note(Verdict(event, (), (Quarantine.OVER_RATE,), {})))
             clock.advance(0.5)
 
     asyncio.run(report())
