@@ -93,6 +93,7 @@ class Filter(StrEnum):
     NO_LEAD_CREDENTIALS = "no_lead_credentials"  # Footprints without key and secret takes no leads
     SAME_INIT = "same_init"  # the visitor's upstream id is known, and this init tells nothing new about them
     SWITCHED_OFF = "switched_off"  # the mapping in the settings says no
+    WITHHELD = "withheld"  # the visitor said no, and the destination's `withhold` obeys
     DUPLICATE = "duplicate"  # the same event, or one of the same client id, was seen a moment ago
 
 

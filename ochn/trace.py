@@ -76,6 +76,8 @@ def _draw(found: Mapping[str, Any]) -> None:
         f"received  {event['receivedtime']} ({ago} ago), {event['door']}, key {event['appkeyname']}", markup=False
     )
     console.print(f"visitor   {event['subject']}", markup=False)
+    if "consent" in event:
+        console.print(f"consent   {event['consent']}", markup=False)
     if kept := found.get("quarantined"):
         then = f"released {kept['released']}" if kept["released"] else f"ochn quarantine show {event['id']}"
         console.print(f"kept      in quarantine: {', '.join(kept['reasons'])}; {then}", markup=False)

@@ -37,8 +37,8 @@ def dead(reason: Dead, detail: str = "") -> Outcome:
     return Outcome("dead", reason, detail)
 
 
-def filtered(rule: Filter) -> Outcome:
-    return Outcome("filtered", rule)
+def filtered(rule: Filter, detail: str = "") -> Outcome:
+    return Outcome("filtered", rule, detail)
 
 
 def parked(reason: Parked) -> Outcome:

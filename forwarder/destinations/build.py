@@ -10,7 +10,8 @@ from forwarder.destinations.expertsender import ExpertSender
 from forwarder.destinations.footprints import Footprints
 from forwarder.destinations.netcore import Netcore
 from forwarder.destinations.ray import Ray
-from forwarder.settings import ForwarderRoot
+from forwarder.destinations.withholding import Withholding
+from forwarder.settings import AnyDestination, ForwarderRoot
 
 AppKeys = Mapping[str, str]  # the value to send upstream, by the name of the key
 # What is made of a destination's settings, which are those of its kind.
@@ -27,7 +28,12 @@ def build_destinations(settings: ForwarderRoot) -> list[Destination]:
     """Those that are enabled, in the order of the file."""
     keys = {name: key.values[0] for name, key in settings.keys.items()}
     enabled = {name: chosen for name, chosen in settings.destinations.items() if chosen.enabled}
-    return [_builder(chosen.kind)(name, chosen, keys) for name, chosen in enabled.items()]
+    return [_built(name, chosen, keys) for name, chosen in enabled.items()]
+
+
+def _built(name: str, chosen: AnyDestination, keys: AppKeys) -> Destination:
+    destination = _builder(chosen.kind)(name, chosen, keys)
+    return Withholding(destination, chosen.withhold) if chosen.withhold else destination
 
 
 def _builder(kind: str) -> Callable[[str, Any, AppKeys], Destination]:

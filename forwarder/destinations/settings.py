@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from base.settings import Section
 from eventlog.log import Start
+from forwarder.destinations.withholding import No
 
 
 class DestinationSettings(Section):
@@ -25,6 +26,9 @@ class DestinationSettings(Section):
     """Most calls a second, evenly spaced; left out: as many as are answered."""
     max_age_hours: float = Field(default=24.0, gt=0)
     """Beyond this an event is late: each kind says what that means."""
+    withhold: tuple[No, ...] = ("gpc", "declined")
+    """Of whom it gets nothing (`filtered`, `withheld`): who says no by Global Privacy Control, by Do Not Track, or in your
+    site's cookie `cookie_consent`, to everything or to one purpose. Leads go in every case."""
 
     @field_validator("start")
     @classmethod

@@ -55,7 +55,7 @@ async def stored(path: str, body: bytes, media: str) -> bytes:
     return b"\n".join((*records, *files))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(CALLS, bodies(), st.sampled_from(("hashing", "dropping")))
 def test_in_no_way_that_a_call_comes(path: str, told: dict[str, Any], key: str) -> None:
     body = orjson.dumps({**told, "bad": 1} if "bad" in told else told)
@@ -66,7 +66,7 @@ def test_in_no_way_that_a_call_comes(path: str, told: dict[str, Any], key: str) 
     assert b"canary" not in asyncio.run(stored(f"/{door}/batch", batch, JSON)).lower()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CALLS, st.lists(st.tuples(KNOWN | st.sampled_from(("lead[userJob]", "page[url]")), SECRET), max_size=5))
 def test_nor_in_a_form(path: str, pairs: list[tuple[str, str]]) -> None:
     spoilt = "&x=%FF" if len(pairs) % 2 else ""

@@ -1,0 +1,65 @@
+"""Events that a visitor's no keeps from a destination: its setting `withhold` says which of them it obeys.
+
+A yes given to this very site outweighs what a browser says to every site, as it does for the script of its pages
+(docs/omnichannel.md, "Consent"). A lead is the visitor's own message, and goes in every case.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from base.reasons import Filter
+from eventlog.event import Event
+from forwarder.destinations.base import Call, Destination, Facts, Outcome, Plan, Verdict, filtered
+from forwarder.errors import TransportError
+from forwarder.transport import Reply
+
+No = Literal["gpc", "dnt", "declined", "no_analytics", "no_marketing"]
+
+_BROWSERS: Final[tuple[No, ...]] = ("gpc", "dnt")
+_PURPOSES: Final[Mapping[str, No]] = {"analytics": "no_analytics", "marketing": "no_marketing"}
+_OF_ALL: Final = {"accepted": "yes", "declined": "no"}
+
+
+class Withholding:
+    """A destination that gets nothing of who said one of `obeyed`: neither the event nor what it teaches."""
+
+    def __init__(self, inner: Destination, obeyed: Sequence[No]) -> None:
+        self.name = inner.name
+        self.kind = inner.kind
+        self.batch = inner.batch
+        self._inner = inner
+        self._obeyed = obeyed
+
+    def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
+        withheld = {event.id: rule for event in events if event.consent and (rule := self._against(event))}
+        if not withheld:
+            return self._inner.plan(events, facts, now)
+        others = [event for event in events if event.id not in withheld]
+        plan = self._inner.plan(others, facts, now) if others else Plan()
+        return replace(plan, settled={**plan.settled, **withheld})
+
+    def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
+        return self._inner.classify(call, reply)
+
+    def _against(self, event: Event) -> Outcome | None:
+        said = () if event.kind == "register" else noes(event.consent or "")
+        told = [no for no in self._obeyed if no in said]
+        return filtered(Filter.WITHHELD, ", ".join(told)) if told else None
+
+
+def noes(consent: str) -> frozenset[No]:
+    """What an event's `consent` says no to; nothing where the site's cookie says yes to all that it names."""
+    said = _pairs(consent, ";", "=")
+    cookie = said.get("cookie", "")
+    answers = dict.fromkeys(_PURPOSES, _OF_ALL[cookie]) if cookie in _OF_ALL else _pairs(cookie, ",", ":")
+    if answers and set(answers.values()) == {"yes"}:
+        return frozenset()
+    found = {no for no in _BROWSERS if said.get(no) == "1"}
+    found |= {no for purpose, no in _PURPOSES.items() if answers.get(purpose) == "no"}
+    return frozenset(found | ({"declined"} if answers and set(answers.values()) == {"no"} else set()))
+
+
+def _pairs(text: str, between: str, within: str) -> dict[str, str]:
+    parts = (pair.partition(within) for pair in text.split(between) if pair)
+    return {name: value for name, _, value in parts}
