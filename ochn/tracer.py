@@ -16,7 +16,19 @@ from ochn.log_access import open_log, open_spool
 from ochn.status import status_row
 from ochn.whereabouts import Bounds, Told, Whereabouts
 
-_EVENT = ("id", "clienteventid", "type", "subject", "appkeyname", "door", "receivedtime", "time", "consent", "spooled", "replayed")
+_EVENT = (
+    "id",
+    "clienteventid",
+    "type",
+    "subject",
+    "appkeyname",
+    "door",
+    "receivedtime",
+    "time",
+    "consent",
+    "spooled",
+    "replayed",
+)
 
 
 @dataclass(frozen=True, slots=True)
