@@ -14,7 +14,7 @@ from tests.support.house import ROOT
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 
 FULL = ROOT / "docs/omnichannel.json"
-SHARE = "0.02"
+SHARE = "0.01"
 
 
 def test_the_figures_hold_in_few_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
