@@ -1,11 +1,13 @@
 """What people see of a destination, about once a second: metrics and the status file. And the facts' checkpoint."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
 from base.clock import Clock
 from base.logs import Logger
 from base.metrics import ForwarderMetrics
+from base.tasks import is_wanted_to_end
 from eventlog.errors import LogError
 from eventlog.log import LogScanner
 from forwarder.breaker import Breaker
@@ -48,6 +50,10 @@ class Watch:
                     await self.facts.checkpoint(self.ledger.partitions)
             except LogError as error:
                 self._tell_unreadable(str(error))
+            except (Exception, asyncio.CancelledError) as error:  # of whatever a look dies, the next is made
+                if is_wanted_to_end():
+                    raise
+                self._tell_unreadable(f"{type(error).__name__}: {error}")
             else:
                 self._tell_unreadable("")
             await self.clock.sleep(SECONDS)

@@ -12,6 +12,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from base.tasks import is_wanted_to_end
+
 CUT_SECONDS = 2.0
 
 
@@ -62,6 +64,10 @@ async def _within(stopping: Awaitable[None], patience: float) -> bool:
     try:
         async with asyncio.timeout(patience):
             await stopping
+    except asyncio.CancelledError:
+        if is_wanted_to_end():
+            raise
+        return False
     except Exception:  # noqa: BLE001 - a client that is broken may raise anything while it stops: then it is cut
         return False
     return True
@@ -88,4 +94,4 @@ async def _end_tasks_of(*owners: object) -> None:
 def _runs_for(task: asyncio.Task[Any], owners: tuple[object, ...]) -> bool:
     frame = getattr(task.get_coro(), "cr_frame", None)
     owner = frame.f_locals.get("self") if frame is not None and task is not asyncio.current_task() else None
-    return any(owner is one for one in owners)
+    return owner is not None and any(owner is one for one in owners)  # one that never started has no coordinator

@@ -6,6 +6,7 @@ from collections import deque
 
 from base.clock import Clock
 from base.logs import Logger
+from base.tasks import is_wanted_to_end
 from eventlog.errors import Fenced, LogUnavailable
 from eventlog.kafka.beginnings import Starts
 from eventlog.kafka.connection import Connection
@@ -53,6 +54,8 @@ class KafkaReader:
             self._changed.clear()
             if self._news:
                 return self._news.popleft()
+            if self._keeper.done():
+                raise LogUnavailable(f"{self._subscription.group} is not joined any more")
             member = self._member
             if member is not None and max_records and (batch := member.take(max_records)):
                 return batch
@@ -85,7 +88,9 @@ class KafkaReader:
                 await self._join(member)
                 attempt = 0
                 await self._watch(member)
-            except Exception as error:  # noqa: BLE001 - a consumer may die of anything; the group goes on
+            except (Exception, asyncio.CancelledError) as error:  # of whatever a consumer dies, the group goes on
+                if is_wanted_to_end():
+                    raise
                 if attempt == 0:
                     self._logger.warning("kafka_reader_away", group=self._subscription.group, detail=str(error))
             finally:
