@@ -59,7 +59,8 @@ class Breaker:
             self.state, self.reason, self.detail = "running", None, ""
 
     def failed(self, trouble: Trouble, now: float, entropy: bytes, after: float | None, detail: str) -> None:
-        self._troubles += 1
+        if self.state == "running" or self._probing:  # else a straggler: what was on its way tells nothing new
+            self._troubles += 1
         self.last_error = detail or trouble
         if self.state == "paused":
             self._next_probe = now + PROBE_SECONDS

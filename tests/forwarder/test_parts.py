@@ -71,6 +71,13 @@ def test_the_breaker_lets_one_probe_through_and_opens_when_it_passes() -> None:
     assert not breaker.begin()
 
 
+def test_what_was_on_its_way_when_it_closed_makes_the_first_probe_no_later() -> None:
+    breaker = Breaker(POLICY, 5, SPACING)
+    for _ in range(TRIP + 16):
+        breaker.failed(Trouble.SERVER_ERROR, 0.0, ONE, None, "")
+    assert breaker.due(0.0) == pytest.approx(POLICY.delay(TRIP, ONE))
+
+
 @pytest.mark.parametrize(("entropy", "asked", "waited"), [(ONE, 60.0, 66.0), (ZERO, 60.0, 60.0), (ONE, 2.0, 2.2)])
 def test_retry_after_closes_at_once_and_is_kept_to_within_a_tenth(entropy: bytes, asked: float, waited: float) -> None:
     breaker = Breaker(POLICY, 5, SPACING)
