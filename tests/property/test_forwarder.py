@@ -3,6 +3,7 @@
 import asyncio
 import random
 import tempfile
+import time
 from collections import deque
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as chosen
 from hypothesis import strategies as st
 
+from forwarder.asides import PATIENCE
 from forwarder.batching import LANE_EVENTS, Batcher, Lanes, Queue, unit_events
 from forwarder.destinations.base import BatchPolicy
 from forwarder.offsets import Offsets
@@ -153,7 +155,7 @@ def test_delivered_is_what_was_issued_in_each_visitors_order(
 
 
 async def _deliver(seed: int, batched: bool, rate: float, kills: int, concurrency: int) -> None:
-    dice = random.Random(seed)
+    dice, begun = random.Random(seed), time.monotonic()
     upstream = Upstream(fault=sometimes(seed, rate), pauses=lambda: dice.randrange(4))
     with tempfile.TemporaryDirectory() as directory:
         world = World(
@@ -169,10 +171,13 @@ async def _deliver(seed: int, batched: bool, rate: float, kills: int, concurrenc
                 unit_events(world.destination.batch) + 1
             )  # parked ones in flight, too
         await world.deliver(parked_too=True)
+        most = (kills + 1) * concurrency * (unit_events(world.destination.batch) + 1)
     assert set(upstream.ids()) == {event.id for event in issued}
     assert upstream.overlaps == 0
-    if not kills:
-        assert len(upstream.ids()) == len(issued)
+    again = len(upstream.ids()) - len(issued)
+    assert again <= most
+    if not kills and time.monotonic() - begun < PATIENCE:  # else calls in flight may have been parked, and made again
+        assert again == 0
         assert in_order(upstream.received)
     firsts = list({event_id: (event_id, subject) for event_id, subject in reversed(upstream.received)}.values())
     assert in_order(list(reversed(firsts)))
