@@ -1,6 +1,5 @@
 """`ochn dead-letters`: list, show, replay."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -8,10 +7,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from base.clock import Clock, SystemClock, from_rfc3339
+from base.clock import SystemClock, from_rfc3339
 from base.errors import UserError
 from eventlog.event import Event
-from eventlog.log import Record, StoredRecord
+from eventlog.log import StoredRecord
 from eventlog.topics import Topics
 from forwarder.dead_letters import DeadLetter
 from ochn.again import Asked, send_again
@@ -35,7 +34,7 @@ from ochn.options import (
 )
 from ochn.output import age, json_lines, pretty, table
 from ochn.preview import Preview
-from ochn.resending import Journal, Step
+from ochn.resending import Journal, Leaving
 from ochn.served import settings_of
 from ochn.times import moment
 
@@ -126,26 +125,15 @@ def dead_replay(
         preview.add(letter.destination, Event.from_bytes(orjson.dumps(letter.event)))
     if not preview.total:
         raise UserError("no dead letter that could be sent is like that", f"{kept.command} shows them")
-    steps = _Steps(events, Topics(settings.log.topic_prefix), SystemClock())
-    send_again(settings, Journal(settings.data_dir, "dead-letters"), preview, steps.made, Asked(yes, dry_run, rate))
-
-
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    letters: Mapping[str, DeadLetter]
-    topics: Topics
-    clock: Clock
-
-    async def made(self, at_once: int, already: frozenset[str]) -> AsyncIterator[Step]:
-        for keys in chunks(list(self.letters), at_once):
-            now = self.clock.now()
-            again = {key: self.letters[key].replay(self.topics.events.name, now) for key in keys if key not in already}
-            erased = tuple(Record(self.topics.dead_letters.name, key.encode(), None, now) for key in keys)
-            yield Step(again, erased)
-
-
-def chunks(keys: list[str], size: int) -> Iterator[list[str]]:
-    return (keys[at : at + size] for at in range(0, len(keys), size))
+    topics = Topics(settings.log.topic_prefix)
+    leaving = Leaving(
+        topics.dead_letters.name,
+        list(events),
+        again=lambda key, now: events[key].replay(topics.events.name, now),
+        named=str,
+        clock=SystemClock(),
+    )
+    send_again(settings, Journal(settings.data_dir, "dead-letters"), preview, leaving.steps, Asked(yes, dry_run, rate))
 
 
 def _filters(destination: str | None, reason: str | None, key: str | None, since: str, until: str) -> Filters:

@@ -1,29 +1,26 @@
 """`ochn quarantine`: list, show, replay; and what was too large for the log, or kept beside it."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from base.clock import Clock, SystemClock
+from base.clock import SystemClock
 from base.errors import UserError
 from base.reasons import Quarantine
 from eventlog.event import Event, UnreadableEvent
-from eventlog.log import Record
 from eventlog.spooled import unwrap
 from eventlog.topics import Topics
 from ochn.again import Asked, send_again
 from ochn.config import Settings
-from ochn.dead_letters import chunks
 from ochn.kept import Kept
 from ochn.log_access import open_log, open_spool, run
 from ochn.options import Config, DataDir, DryRun, EventId, Every, Json, Rate, Reason, Yes
 from ochn.output import age, json_lines, pretty, table
 from ochn.preview import EVERY, Preview
-from ochn.resending import Journal, Step
+from ochn.resending import Journal, Leaving
 from ochn.served import settings_of
 
 
@@ -78,25 +75,19 @@ def quarantine_replay(
     if cut:
         said = f"{cut} were too large for the log: they go without what was cut out (ochn quarantine show)."
         Console(stderr=True, highlight=False).print(said, markup=False)
-    steps = _Steps(found, Topics(settings.log.topic_prefix), SystemClock())
-    send_again(settings, Journal(settings.data_dir, "quarantine"), preview, steps.made, Asked(yes, dry_run, rate))
+    topics = Topics(settings.log.topic_prefix)
+    leaving = Leaving(
+        topics.quarantine.name,
+        list(found),
+        again=lambda key, now: _cleared(found[key]).to_record(topics.events.name, now),
+        named="{}:".format,  # for every destination
+        clock=SystemClock(),
+    )
+    send_again(settings, Journal(settings.data_dir, "quarantine"), preview, leaving.steps, Asked(yes, dry_run, rate))
 
 
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    events: Mapping[str, Event]
-    topics: Topics
-    clock: Clock
-
-    async def made(self, at_once: int, already: frozenset[str]) -> AsyncIterator[Step]:
-        for keys in chunks(list(self.events), at_once):
-            now = self.clock.now()
-            again = {f"{key}:": self._cleared(key, now) for key in keys if f"{key}:" not in already}
-            yield Step(again, tuple(Record(self.topics.quarantine.name, key.encode(), None, now) for key in keys))
-
-    def _cleared(self, key: str, now: float) -> Record:
-        event = self.events[key]._replace(quarantinereasons=None, replayed=True)
-        return event.to_record(self.topics.events.name, now)
+def _cleared(event: Event) -> Event:
+    return event._replace(quarantinereasons=None, replayed=True)
 
 
 def _files(data_dir: Path) -> Iterator[dict[str, Any]]:

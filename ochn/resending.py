@@ -4,7 +4,7 @@ Before each step a journal in the data directory says which events it is about t
 for those in the log: what is there is not appended again. Two replays don't run beside each other (a lock).
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,24 @@ class Step:
     records: Mapping[str, Record]
     erased: tuple[Record, ...] = ()
     place: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Steps of what leaves the compacted `topic`, by its keys there. `again` makes a key's record in the log at a time,
+    and `named` what a Step calls that."""
+
+    topic: str
+    keys: Sequence[str]
+    again: Callable[[str, float], Record]
+    named: Callable[[str], str]
+    clock: Clock
+
+    async def steps(self, at_once: int, already: frozenset[str]) -> AsyncIterator[Step]:
+        for at in range(0, len(self.keys), at_once):
+            keys, now = self.keys[at : at + at_once], self.clock.now()
+            again = {self.named(key): self.again(key, now) for key in keys if self.named(key) not in already}
+            yield Step(again, tuple(Record(self.topic, key.encode(), None, now) for key in keys))
 
 
 class Journal:
