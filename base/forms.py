@@ -101,16 +101,7 @@ def raw_pairs(body: bytes) -> Iterator[tuple[bytes, bytes]]:
     for piece in body.replace(b"+", b" ").split(b"&"):
         if piece:
             name, _, value = piece.partition(b"=")
-            yield (
-                _read_name(name) if len(name) <= _SHORT else unquote_to_bytes(name),
-                unquote_to_bytes(value) if b"%" in value else value,
-            )
-
-
-@lru_cache(maxsize=1024)
-def _read_name(name: bytes) -> bytes:
-    """Kept, as pages send the same few names."""
-    return unquote_to_bytes(name)
+            yield unquote_to_bytes(name), unquote_to_bytes(value)
 
 
 def nest(pairs: Pairs, limits: FormLimits) -> dict[str, Any]:
