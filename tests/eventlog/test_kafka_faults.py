@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from eventlog.appending import append_durably
@@ -16,7 +14,7 @@ from eventlog.log import Assigned, Batch, LogReader, LogWriter, Record
 from eventlog.topics import Topic
 from tests.support.appends import Sender
 from tests.support.kafka import Kafka, KafkaServer, a_place
-from tests.support.kafka_log import a_log, a_topic, read_all, records, until, up
+from tests.support.kafka_log import a_log, a_topic, an_admin, read_all, records, until, up
 from tests.support.logs import PATIENCE, reading, scanned, values, writing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.kafka]
@@ -183,13 +181,3 @@ async def down(writer: LogWriter) -> None:
     async with asyncio.timeout(PATIENCE):
         while writer.state().status != "down":
             await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def an_admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
@@ -16,7 +15,7 @@ from eventlog.errors import LogUnavailable, RecordTooLarge
 from eventlog.log import Record
 from eventlog.topics import Topic
 from tests.support.kafka import Kafka
-from tests.support.kafka_log import a_log, a_topic, records, up
+from tests.support.kafka_log import a_log, a_topic, an_admin, records, up
 from tests.support.logs import scanned, writing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.kafka]
@@ -70,13 +69,3 @@ async def a_plain_producer(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     finally:
         await asyncio.wait_for(producer.stop(), 20.0)
-
-
-@asynccontextmanager
-async def an_admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry
 
 from base.clock import SystemClock
@@ -15,6 +17,7 @@ from eventlog.kafka import KafkaLog
 from eventlog.log import Assigned, Batch, Item, LogReader, LogWriter, Record, StoredRecord
 from eventlog.settings import KafkaSettings
 from eventlog.topics import Topic
+from tests.support.kafka import Kafka
 from tests.support.logs import PATIENCE
 
 
@@ -68,3 +71,13 @@ async def read_all(reader: LogReader, count: int, seconds: float = PATIENCE) -> 
 def assigned(item: Item) -> Assigned:
     assert isinstance(item, Assigned)
     return item
+
+
+@asynccontextmanager
+async def an_admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
