@@ -39,6 +39,7 @@ class CollectorMetrics:
     refused: Counter
     events: Counter
     quarantined: Counter
+    bots: Counter
     answer_seconds: Histogram
     in_flight: Gauge
 
@@ -75,6 +76,7 @@ def collector_metrics(registry: CollectorRegistry) -> CollectorMetrics:
         refused=Counter("ochn_refused", "Requests that got no 2xx.", ["reason"], registry=registry),
         events=Counter("ochn_events", "Events answered 2xx.", ["type", "verdict"], registry=registry),
         quarantined=Counter("ochn_quarantined", "Reasons of quarantined events.", ["reason"], registry=registry),
+        bots=Counter("ochn_bots", "Events answered 2xx that a rule tagged.", ["rule"], registry=registry),
         answer_seconds=Histogram(
             "ochn_answer_seconds", "First byte to answer.", ["route"], buckets=SECONDS, registry=registry
         ),

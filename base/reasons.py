@@ -94,6 +94,7 @@ class Filter(StrEnum):
     SAME_INIT = "same_init"  # the visitor's upstream id is known, and this init tells nothing new about them
     SWITCHED_OFF = "switched_off"  # the mapping in the settings says no
     WITHHELD = "withheld"  # the visitor said no, and the destination's `withhold` obeys
+    BOT = "bot"  # `bot:<rule>`: that rule tagged it, and the destination's `filter_bots` names it
     DUPLICATE = "duplicate"  # the same event, or one of the same client id, was seen a moment ago
 
 

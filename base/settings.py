@@ -9,7 +9,7 @@ import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -68,6 +68,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    """ValueError names the first that is neither an address nor a network."""
+    for value in values:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError as error:
+            raise ValueError(f"expected addresses or networks (192.0.2.7, 10.0.0.0/8); {value!r} is none") from error
+    return values
+
+
 class LoggingSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is written."""
@@ -101,6 +111,7 @@ class AdminSettings(Section):
 
 
 R = TypeVar("R", bound=BaseModel)
+RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]  # it stands in metrics
 
 
 def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:

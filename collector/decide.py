@@ -8,6 +8,7 @@ from base.ids import IdSource
 from base.reasons import Refusal
 from collector.arrival import Arrival
 from collector.batch import entry_of
+from collector.bots import Bots
 from collector.calls import Call, call_of
 from collector.decode import Decoded, body_limits, decode
 from collector.errors import Refused
@@ -41,13 +42,21 @@ class Decision(NamedTuple):
 
 class Decider:
     def __init__(
-        self, limits: LimitSettings, identity: Identity, ids: IdSource, keys: Callable[[], Keys], rates: Rates
+        self,
+        limits: LimitSettings,
+        identity: Identity,
+        ids: IdSource,
+        keys: Callable[[], Keys],
+        *,
+        rates: Rates,
+        bots: Callable[[], Bots],
     ) -> None:
         self._limits = limits
         self._identity = identity
         self._ids = ids
         self._rates = rates
         self._keys = keys  # asked at each request: they reload
+        self._bots = bots  # so do their rules
         self._body_limits = {name: body_limits(limits, name) for name in ("call", "batch", "lead")}
 
     def decide(self, arrival: Arrival) -> Decision:
@@ -61,7 +70,8 @@ class Decider:
         decoded = decode(arrival.headers, arrival.body, self._body_limits[route.body])
         key = self._find_key(arrival, decoded.fields)
         overrate = self._rates.over(call, key, arrival.client, decoded.fields)
-        envelope = _envelope(arrival, key, overrate=overrate)
+        botrule = self._bots().rule(call.surface, key.name, arrival.client, arrival.headers)
+        envelope = _envelope(arrival, key, overrate=overrate, botrule=botrule)
         judged = self._judged(self._events(call, arrival, decoded), envelope)
         return Decision(arrival, call, envelope, decoded.fields, judged)
 
@@ -109,7 +119,7 @@ class Decider:
         return entries
 
 
-def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool) -> Envelope:
+def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool, botrule: str | None) -> Envelope:
     cookies = read_cookies(arrival.headers)
     origin = arrival.headers.get("origin")
     verdict = None
@@ -126,4 +136,5 @@ def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool) -> Envelope:
         clientaddress=arrival.client or None,
         useragent=arrival.headers.get("user-agent") or None,
         overrate=overrate,
+        botrule=botrule,
     )

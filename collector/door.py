@@ -33,10 +33,14 @@ LIFTED: Final = frozenset(
         b"dnt",
         b"expect",
         b"origin",
+        b"purpose",
         b"sec-gpc",
+        b"sec-purpose",
         b"user-agent",
         b"x-forwarded-for",
         b"x-forwarded-proto",
+        b"x-moz",
+        b"x-purpose",
     }
 )
 _NAMES: Final = {name: name.decode() for name in LIFTED}

@@ -13,6 +13,7 @@ from base.metrics import CollectorMetrics
 from base.reasons import Quarantine, Refusal
 from collector.admission import Admission
 from collector.arrival import Arrival, HeaderList, Reply, Respond
+from collector.bots import Bots
 from collector.cors import ANY_ORIGIN
 from collector.decide import Decider
 from collector.errors import Refused
@@ -43,6 +44,7 @@ def build_intake(
     topics: Topics,
     *,
     keys: Callable[[], Keys],
+    bots: Callable[[], Bots],
     admission: Admission,
     clock: Clock,
     ids: IdSource,
@@ -55,7 +57,7 @@ def build_intake(
     return Intake(
         writer,
         topics,
-        decider=Decider(limits, identity, ids, keys, rates),
+        decider=Decider(limits, identity, ids, keys, rates=rates, bots=bots),
         answers=Answers(identity, settings.collector.cookie_seconds, settings.collector.warnings),
         admission=admission,
         keeper=Keeper(settings.data_dir),

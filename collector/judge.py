@@ -34,6 +34,7 @@ class Envelope(NamedTuple):
     clientaddress: str | None = None
     useragent: str | None = None
     overrate: bool = False
+    botrule: str | None = None
 
 
 class Sent(NamedTuple):
@@ -78,8 +79,7 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
     visitor = find_visitor(call, data, envelope.cookies, identity, key.tenant)
     name = send_kind(data) if kind == "send" else kind
     if not sent.faults:
-        remarks += (*visitor.remarks, *check(name, data, most_sensors))
-        remarks += _about_email(data)
+        remarks += (*visitor.remarks, *check(name, data, most_sensors), *_about_email(data))
     when = moments(data.get("ts"), data.get("sentAt"), envelope.received, envelope.receivedtime)
     if when.bad:
         remarks.append(Remark(Warned.BAD_CLIENT_TIME, "ts, sentAt"))
@@ -101,6 +101,7 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
         foreignid=visitor.foreign,
         consent=with_told(envelope.consent, data),
         originverdict=envelope.originverdict,
+        botrule=envelope.botrule,
         clientaddress=envelope.clientaddress,
         useragent=envelope.useragent,
         quarantinereasons=",".join(reasons) or None,

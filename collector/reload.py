@@ -1,45 +1,54 @@
-"""App keys change while the collector runs: of the settings, when they change, only [keys] is taken."""
+"""App keys and the rules about bots change while the collector runs: of the settings, when they change, only [keys] and
+[bots] are taken."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from base.clock import Clock
 from base.logs import Logger
 from base.reload import Reload
+from collector.bots import Bots
 from collector.keys import KeyRing, Keys
-from collector.settings import CollectorRoot, KeySettings
+from collector.settings import CollectorRoot
 
 
-class KeyReload:
-    """Holds the keys of the last settings that could be read."""
+class CollectorReload:
+    """Holds the keys and the rules of the last settings that could be read."""
 
-    def __init__(self, first: Mapping[str, KeySettings], environ: Mapping[str, str], logger: Logger) -> None:
-        self._keys = first
-        self._ring = KeyRing(first)
+    def __init__(self, first: CollectorRoot, environ: Mapping[str, str], logger: Logger) -> None:
+        self._settings = first
+        self._ring, self._bots = KeyRing(first.keys), Bots(first.bots)
         self._logger = logger
         self._reload = Reload(CollectorRoot, environ, logger, "keys")
 
-    def current(self) -> Keys:
+    def keys(self) -> Keys:
         return self._ring
+
+    def bots(self) -> Bots:
+        return self._bots
 
     async def watch(self, clock: Clock) -> None:
         """For as long as the collector runs."""
         async for settings in self._reload.changes(clock):
-            self._take(settings.keys)
+            self._take(settings)
 
     def look(self) -> None:
         if (settings := self._reload.look()) is not None:
-            self._take(settings.keys)
+            self._take(settings)
 
-    def _take(self, keys: Mapping[str, KeySettings]) -> None:
-        if keys != self._keys:
-            self._log_change(keys)
-            self._keys, self._ring = keys, KeyRing(keys)
+    def _take(self, settings: CollectorRoot) -> None:
+        before, self._settings = self._settings, settings
+        if settings.keys != before.keys:
+            self._ring = KeyRing(settings.keys)
+            self._logger.info("keys.reloaded", **_changes(before.keys, settings.keys))
+        if settings.bots != before.bots:
+            self._bots = Bots(settings.bots)
+            self._logger.info("bots.reloaded", **_changes(before.bots.active(), settings.bots.active()))
 
-    def _log_change(self, keys: Mapping[str, KeySettings]) -> None:
-        both = keys.keys() & self._keys.keys()
-        self._logger.info(
-            "keys.reloaded",
-            added=sorted(keys.keys() - both),
-            removed=sorted(self._keys.keys() - both),
-            changed=sorted(name for name in both if keys[name] != self._keys[name]),
-        )
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {
+        "added": sorted(now.keys() - before.keys()),
+        "removed": sorted(before.keys() - now.keys()),
+        "changed": sorted(name for name in now.keys() & before.keys() if now[name] != before[name]),
+    }

@@ -21,10 +21,11 @@ class Noted(NamedTuple):
     appkeyname: str
     reasons: tuple[Quarantine, ...]
     client: str | None
+    botrule: str | None
     line: Mapping[str, Any]
 
 
-NOTHING_NOTED: Final = Noted("", "", (), None, {})
+NOTHING_NOTED: Final = Noted("", "", (), None, None, {})
 
 
 class Reports:
@@ -33,6 +34,7 @@ class Reports:
     def __init__(self, metrics: CollectorMetrics, logger: Logger, clock: Clock, *, events: bool) -> None:
         self._metrics = metrics
         self._received = Counts(metrics.events)
+        self._bots = Counts(metrics.bots)
         self._logger = logger
         self._clock = clock
         self._events = events
@@ -57,12 +59,15 @@ class Reports:
         """What is to be counted and said of an event once it is durable."""
         event, reasons = verdict.event, verdict.reasons
         client = event.clientaddress if Quarantine.OVER_RATE in reasons else None
-        return Noted(event.type, event.appkeyname, reasons, client, self._line(verdict) if self._events else {})
+        line = self._line(verdict) if self._events else {}
+        return Noted(event.type, event.appkeyname, reasons, client, event.botrule, line)
 
     def received(self, noted: Noted) -> None:
         self._received.add(noted.type, "quarantined" if noted.reasons else "accepted")
         for reason in noted.reasons:
             self._metrics.quarantined.labels(reason).inc()
+        if noted.botrule is not None:
+            self._bots.add(noted.botrule)
         if Quarantine.OVER_RATE in noted.reasons:
             told = {"client": noted.client, "appkeyname": noted.appkeyname, "hint": _TOO_FAST}
             self._say_rarely("event.over_rate", Quarantine.OVER_RATE, **told)
@@ -79,6 +84,7 @@ class Reports:
             "door": event.door,
             "verdict": "quarantined" if reasons else "accepted",
             "reasons": list(reasons),
+            **({} if event.botrule is None else {"botrule": event.botrule}),
             "warnings": [remark.code for remark in verdict.remarks if remark.code not in reasons],
         }
 

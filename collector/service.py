@@ -28,7 +28,7 @@ from collector.health import Health
 from collector.intake import Intake, build_intake
 from collector.pass_through import open_pass_through
 from collector.protocol import build_protocol
-from collector.reload import KeyReload
+from collector.reload import CollectorReload
 from collector.settings import CollectorRoot
 from collector.shim import DEFAULT_STATIC_DIR, find_scripts
 from eventlog.build import build_log
@@ -63,24 +63,25 @@ async def open_collector(
     counted, crowded = log_metrics(registry), admission.is_half_full
     log = build_log(settings.log, settings.data_dir, topics.all(()), clock, counted, logger, crowded=crowded)
     writer = await log.open_writer()
-    keys = KeyReload(settings.keys, environ, logger)
-    watching = asyncio.create_task(keys.watch(clock))
+    live = CollectorReload(settings, environ, logger)
+    watching = asyncio.create_task(live.watch(clock))
     try:
         intake = build_intake(
             settings,
             writer,
             topics,
-            keys=keys.current,
+            keys=live.keys,
+            bots=live.bots,
             admission=admission,
             clock=clock,
             ids=ids,
             metrics=metrics,
             logger=logger,
         )
-        door = Door(intake, keys=keys.current, settings=settings.collector, clock=clock, ids=ids, metrics=metrics)
+        door = Door(intake, keys=live.keys, settings=settings.collector, clock=clock, ids=ids, metrics=metrics)
         health = Health(writer.state, draining)
         protocol = build_protocol(door, fast_lane=settings.collector.fast_lane)
-        passing = open_pass_through(settings, log, keys=keys.current, refuse=intake.refuse, clock=clock, logger=logger)
+        passing = open_pass_through(settings, log, keys=live.keys, refuse=intake.refuse, clock=clock, logger=logger)
         async with passing as ads:
             app = _app(settings, AsgiDoor(door, ads), intake, health, logger)
             yield Collector(app, protocol, health, logger, registry)

@@ -1,6 +1,5 @@
 """`[collector]`, `[identity]`, `[keys.<name>]`: what the collector reads of the file."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,23 +7,14 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
+from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section, networks
 from base.urls import checked_url
+from collector.bot_rules import BotSettings
 from eventlog.settings import LogSettings
 
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _TAKEN: Final = frozenset({"jsapi", "mobileapi", "health", "demo"})  # first parts of the paths of everything else
-
-
-def networks(values: tuple[str, ...]) -> tuple[str, ...]:
-    """ValueError names the first that is neither an address nor a network."""
-    for value in values:
-        try:
-            ipaddress.ip_network(value, strict=False)
-        except ValueError as error:
-            raise ValueError(f"expected addresses or networks (192.0.2.7, 10.0.0.0/8); {value!r} is none") from error
-    return values
 
 
 class LimitSettings(Section):
@@ -249,6 +239,7 @@ class CollectorRoot(Root):
     log: LogSettings = LogSettings()
     identity: IdentitySettings = Field(default=IdentitySettings(), validate_default=True)
     collector: CollectorSettings = CollectorSettings()
+    bots: BotSettings = BotSettings()
     keys: dict[str, KeySettings] = Field(default_factory=dict)
     destinations: Mapping[str, Any] = Field(default_factory=dict)
 

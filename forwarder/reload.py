@@ -15,7 +15,7 @@ from forwarder.secrets import secret_values
 from forwarder.settings import AnyDestination, ForwarderRoot
 
 # What the engine was built by. A destination's own settings, and how old an event may be, are its plans' to read.
-AT_START: Final = DestinationSettings.model_fields.keys() - {"max_age_hours", "withhold"} | {"kind"}
+AT_START: Final = DestinationSettings.model_fields.keys() - {"max_age_hours", "withhold", "filter_bots"} | {"kind"}
 
 
 class DestinationReload:

@@ -13,6 +13,7 @@ from base.clock import SystemClock
 from base.ids import SystemIds
 from base.logs import quiet_logger
 from collector.arrival import Arrival
+from collector.bots import Bots
 from collector.decide import Decider, Decision
 from collector.errors import Refused
 from collector.identity import build_identity
@@ -62,7 +63,8 @@ def explain_request(settings: Settings, given: GivenRequest) -> dict[str, Any]:
     keys, identity = KeyRing(settings.keys), build_identity(settings.identity, ids, quiet_logger())
     limits = settings.collector.limits
     rates = Rates(settings.collector.rates, limits.batch_events, SystemClock().monotonic, dev=True)
-    decider = Decider(limits, identity, ids, lambda: keys, rates)
+    bots = Bots(settings.bots)
+    decider = Decider(limits, identity, ids, lambda: keys, rates=rates, bots=lambda: bots)
     shown = {"method": given.method, "path": given.path, "bytes": len(given.body)}
     try:
         decision = decider.decide(arrival)
@@ -92,6 +94,7 @@ def _event(fitted: Fitted, destinations: list[Destination], now: float) -> dict[
         "remarks": [remark.sentence() for remark in fitted.verdict.remarks],
         "visitor": event.subject,
         "person": event.person,
+        "bot": event.botrule,
         "event": event.to_dict(),
         "destinations": {} if reasons else dict(_rehearsed(event, destinations, now)),
     }
@@ -122,6 +125,8 @@ def _draw_event(console: Console, event: dict[str, Any]) -> None:
     console.print(f"verdict  [{colour}]{event['verdict']}[/] {', '.join(event['reasons'])}".rstrip())
     console.print(f"visitor  {event['visitor']}", markup=False)
     console.print(f"person   {event['person'] or 'not told'}", markup=False)
+    if event["bot"]:
+        console.print(f"bot      by the rule {event['bot']}", markup=False)
     for remark in event["remarks"]:
         console.print(f"remark   {remark}", markup=False)
     console.print("event", style="bold")

@@ -20,12 +20,12 @@ Made from the settings in the code by `make docs`; a test keeps it so.
 One TOML file (`--config`, else `OCHN_CONFIG`, else `./ochn.toml`), and the environment over it: `[collector] port` is
 `OCHN_COLLECTOR__PORT`. A variable whose name ends in `_FILE` names a file to read the value from. A list is written
 as JSON: `OCHN_KEYS__SHOP__VALUES='["abc"]'`. All faults are told at once, before anything listens:
-`ochn check-config`. Only `[keys]` is read again while running, within five seconds.
+`ochn check-config`. `[keys]`, `[bots]` and most of a destination are read again while running, within five seconds.
 """
 
 
 # As the data goes; what is not named here comes last.
-_ORDER = ("profile", "data_dir", "keys", "identity", "collector", "log", "forwarder", "destinations")
+_ORDER = ("profile", "data_dir", "keys", "identity", "collector", "bots", "log", "forwarder", "destinations")
 
 
 def markdown() -> str:

@@ -33,7 +33,9 @@ def build_destinations(settings: ForwarderRoot) -> list[Destination]:
 
 def _built(name: str, chosen: AnyDestination, keys: AppKeys) -> Destination:
     destination = _builder(chosen.kind)(name, chosen, keys)
-    return Withholding(destination, chosen.withhold) if chosen.withhold else destination
+    if not chosen.withhold and not chosen.filter_bots:
+        return destination
+    return Withholding(destination, chosen.withhold, frozenset(chosen.filter_bots))
 
 
 def _builder(kind: str) -> Callable[[str, Any, AppKeys], Destination]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from base.settings import Section
+from base.settings import RuleName, Section
 from eventlog.log import Start
 from forwarder.destinations.withholding import No
 
@@ -29,6 +29,8 @@ class DestinationSettings(Section):
     withhold: tuple[No, ...] = ("gpc", "declined")
     """Of whom it gets nothing (`filtered`, `withheld`): who says no by Global Privacy Control, by Do Not Track, or in your
     site's cookie `cookie_consent`, to everything or to one purpose. Leads go in every case."""
+    filter_bots: tuple[RuleName, ...] = ("monitor", "crawler")
+    """Rules whose events it does not get (`filtered`, `bot:<rule>`): built-in ones and those of `[bots.rules]`."""
 
     @field_validator("start")
     @classmethod

@@ -1,7 +1,9 @@
-"""Events that a visitor's no keeps from a destination: its setting `withhold` says which of them it obeys.
+"""Events that a destination is not to get, whatever its kind: its settings `withhold` and `filter_bots` say which.
 
-A yes given to this very site outweighs what a browser says to every site, as it does for the script of its pages
-(docs/omnichannel.md, "Consent"). A lead is the visitor's own message, and goes in every case.
+`withhold`: of who says no. A yes given to this very site outweighs what a browser says to every site, as it does for
+the script of its pages (docs/omnichannel.md, "Consent"). A lead is the visitor's own message, and goes in every case.
+
+`filter_bots`: what the collector tagged as a program's (`botrule`, docs/bots.md), by the rule that did.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,17 +24,21 @@ _OF_ALL: Final = {"accepted": "yes", "declined": "no"}
 
 
 class Withholding:
-    """A destination that gets nothing of who said one of `obeyed`: neither the event nor what it teaches."""
+    """A destination that gets nothing of who said one of `obeyed`, nor of what one of the rules `bots` tagged: neither
+    the event nor what it teaches."""
 
-    def __init__(self, inner: Destination, obeyed: Sequence[No]) -> None:
+    def __init__(self, inner: Destination, obeyed: Sequence[No], bots: frozenset[str]) -> None:
         self.name = inner.name
         self.kind = inner.kind
         self.batch = inner.batch
         self._inner = inner
         self._obeyed = obeyed
+        self._bots = bots
 
     def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
-        withheld = {event.id: rule for event in events if event.consent and (rule := self._against(event))}
+        withheld = {
+            event.id: rule for event in events if (event.consent or event.botrule) and (rule := self._against(event))
+        }
         if not withheld:
             return self._inner.plan(events, facts, now)
         others = [event for event in events if event.id not in withheld]
@@ -43,9 +49,11 @@ class Withholding:
         return self._inner.classify(call, reply)
 
     def _against(self, event: Event) -> Outcome | None:
-        said = () if event.kind == "register" else noes(event.consent or "")
-        told = [no for no in self._obeyed if no in said]
-        return filtered(Filter.WITHHELD, ", ".join(told)) if told else None
+        if event.consent and event.kind != "register":
+            said = noes(event.consent)
+            if told := [no for no in self._obeyed if no in said]:
+                return filtered(Filter.WITHHELD, ", ".join(told))
+        return Outcome("filtered", f"{Filter.BOT}:{event.botrule}") if event.botrule in self._bots else None
 
 
 def noes(consent: str) -> frozenset[No]:

@@ -16,6 +16,7 @@ from base.logs import quiet_logger
 from base.metrics import collector_metrics
 from collector.admission import Admission
 from collector.arrival import Arrival, Reply
+from collector.bots import Bots
 from collector.intake import Intake, build_intake
 from collector.keys import KeyRing
 from collector.settings import CollectorRoot
@@ -113,13 +114,14 @@ async def inside(
     settings = CollectorRoot.model_validate(raw)
     log, registry, clock, ids = MemoryLog(), CollectorRegistry(), ManualClock(NOW), SeededIds(7)
     metrics, most = collector_metrics(registry), settings.collector.limits
-    ring = KeyRing(settings.keys)
+    ring, bots = KeyRing(settings.keys), Bots(settings.bots)
     writer = writer or await log.open_writer()
     intake = build_intake(
         settings,
         writer,
         Topics(),
         keys=lambda: ring,
+        bots=lambda: bots,
         admission=Admission(most.in_flight_requests, most.in_flight_bytes, metrics.in_flight),
         clock=clock,
         ids=ids,

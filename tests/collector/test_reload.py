@@ -5,7 +5,7 @@ import structlog
 
 from base.clock import ManualClock
 from base.settings import load
-from collector.reload import KeyReload
+from collector.reload import CollectorReload
 from collector.settings import CollectorRoot
 
 HEAD = 'profile = "dev"\n'
@@ -38,18 +38,18 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def reload_of(path: Path, diary: Diary) -> KeyReload:
+def reload_of(path: Path, diary: Diary) -> CollectorReload:
     environ = {"OCHN_CONFIG": str(path)}
-    return KeyReload(load(CollectorRoot, environ).keys, environ, diary.logger)
+    return CollectorReload(load(CollectorRoot, environ), environ, diary.logger)
 
 
 def test_a_changed_file_changes_the_keys(path: Path, diary: Diary) -> None:
     reload = reload_of(path, diary)
-    before = reload.current()
+    before = reload.keys()
     path.write_text(f'{HEAD}[keys.shop]\nvalues = ["one", "two"]\n[keys.app]\nvalues = ["three"]\n')
     reload.look()
     assert before.find("two") is None
-    found = reload.current().find("two")
+    found = reload.keys().find("two")
     assert found is not None
     assert found.name == "shop"
     (entry,) = diary.entries.entries
@@ -68,6 +68,18 @@ def test_only_the_keys_are_taken_and_only_changes_are_told(path: Path, diary: Di
     assert diary.events() == []
 
 
+def test_a_changed_file_changes_the_rules_about_bots(path: Path, diary: Diary) -> None:
+    reload = reload_of(path, diary)
+    curl = {"user-agent": "curl/8.5.0"}
+    before = reload.bots()
+    path.write_text(f'{path.read_text()}[bots]\noff = ["library"]\n[bots.rules.probe]\nuser_agents = ["acme"]\n')
+    reload.look()
+    assert (before.rule("web", "shop", "", curl), reload.bots().rule("web", "shop", "", curl)) == ("library", None)
+    assert reload.bots().rule("web", "shop", "", {"user-agent": "ACME probe"}) == "probe"
+    (entry,) = diary.entries.entries
+    assert (entry["event"], entry["added"], entry["removed"]) == ("bots.reloaded", ["probe"], ["library"])
+
+
 @pytest.mark.parametrize(
     "broken", ["[keys", f"{HEAD}[keys.shop]\nvalues = []\n", f'{HEAD}[log]\nkind = "stone"\n', None]
 )
@@ -79,11 +91,11 @@ def test_a_broken_file_keeps_the_keys_and_is_told_once(path: Path, diary: Diary,
         path.write_text(broken)
     for _ in range(3):
         reload.look()
-    assert reload.current().find("one") is not None
+    assert reload.keys().find("one") is not None
     assert diary.events() == ["keys.not_reloaded"]
     path.write_text(f'{HEAD}[keys.shop]\nvalues = ["mended"]\n')
     reload.look()
-    assert reload.current().find("mended") is not None
+    assert reload.keys().find("mended") is not None
 
 
 def test_another_file_put_in_its_place(path: Path, diary: Diary) -> None:
@@ -92,9 +104,9 @@ def test_another_file_put_in_its_place(path: Path, diary: Diary) -> None:
     draft.write_text(f'{HEAD}[keys.shop]\nvalues = ["two"]\n')
     draft.replace(path)
     reload.look()
-    assert reload.current().find("two") is not None
+    assert reload.keys().find("two") is not None
 
 
 @pytest.mark.anyio
 async def test_without_a_file_nothing_is_watched(diary: Diary) -> None:
-    await KeyReload({}, {}, diary.logger).watch(ManualClock())
+    await CollectorReload(CollectorRoot(profile="dev"), {}, diary.logger).watch(ManualClock())

@@ -34,7 +34,7 @@ HEADERS = st.lists(
     | st.tuples(st.just("Origin"), st.sampled_from(["null", "https://shop.example", "https://x.example"]))
     | st.tuples(st.just("Access-Control-Request-Headers"), st.sampled_from(["x-y, appkey", "é"]))
     | st.tuples(st.just("Cookie"), st.sampled_from(["ochn_vid=abc; cookie_consent=accepted", "ochn_lead=x.y"]))
-    | st.tuples(st.sampled_from(["X-Forwarded-For", "X-Forwarded-Proto", "DNT", "User-Agent"]), TEXT)
+    | st.tuples(st.sampled_from(["X-Forwarded-For", "X-Forwarded-Proto", "DNT", "User-Agent", "Sec-Purpose"]), TEXT)
     | st.tuples(st.just("Connection"), st.sampled_from(["close", "keep-alive", "Upgrade"]))
     | st.tuples(st.just("Upgrade"), st.sampled_from(["h2c", "websocket"]))
     | st.tuples(st.just("Expect"), st.just("100-continue")),
