@@ -53,7 +53,7 @@ class Topics:
 
     @property
     def erased(self) -> Topic:
-        """Reserved: people who asked to be forgotten."""
+        """People who asked to be forgotten (eventlog/erased.py)."""
         return Topic(f"{self.prefix}.erased", "compact")
 
     def group(self, destination: str) -> str:

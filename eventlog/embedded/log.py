@@ -19,7 +19,7 @@ from eventlog.embedded.groups import Groups, read_by_all
 from eventlog.embedded.reader import LEASE_SECONDS, EmbeddedReader
 from eventlog.embedded.scanner import EmbeddedScanner, KeptOpen
 from eventlog.embedded.topic import TopicFiles
-from eventlog.embedded.upkeep import keep_up
+from eventlog.embedded.upkeep import keep_up, scrub
 from eventlog.embedded.writer import EmbeddedWriter
 from eventlog.log import Start
 from eventlog.settings import EmbeddedSettings
@@ -63,6 +63,14 @@ class EmbeddedLog:
 
     async def open_scanner(self) -> EmbeddedScanner:
         return EmbeddedScanner(self._directory, self._kept_open)
+
+    async def scrub(self) -> None:
+        """What was erased from its compacted topics, by tombstones or by newer records, is in no file any more. It takes
+        as long as rewriting them all does."""
+        for topic in self._topics:
+            directory = self._directory / topic.name
+            if "compact" in topic.cleanup and directory.is_dir():
+                await asyncio.to_thread(scrub, directory, self._settings, self._clock.now())
 
     def _check(self) -> None:
         try:

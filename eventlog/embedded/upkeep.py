@@ -1,7 +1,10 @@
 """What time does to a topic: segments are sealed, compacted and deleted. One process at a time, any of them."""
 
+import fcntl
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,29 +22,52 @@ TOMBSTONE_SECONDS: Final = 24 * 3600.0  # who reads a compacted topic from its s
 def keep_up(directory: Path, cleanup: Cleanup, settings: EmbeddedSettings, now: float, unread: int = 0) -> None:
     """`now` in seconds since the epoch; what lies before the offset `unread` is deleted whatever its age. Does nothing
     while another process is at it."""
-    with TopicFiles(directory) as topic:
-        descriptor = files.open_file(directory / "upkeep.lock")
-        try:
-            if files.try_lock(descriptor):
-                _keep_up(topic, cleanup, settings, now, unread)
-        finally:
-            os.close(descriptor)
+    with TopicFiles(directory) as topic, _alone(directory, wait=False) as alone:
+        if alone:
+            _keep_up(topic, cleanup, settings, now, unread)
+
+
+def scrub(directory: Path, settings: EmbeddedSettings, now: float) -> None:
+    """What a compacted topic's newer records stand for, tombstones too, is in no file any more when this returns."""
+    sealing = settings.model_copy(update={"segment_seconds": -math.inf})
+    with TopicFiles(directory) as topic, _alone(directory, wait=True):
+        _seal(topic, sealing, now)
+        _compact(topic, topic.manifest.sealed, 0.0, now)
+
+
+@contextmanager
+def _alone(directory: Path, *, wait: bool) -> Iterator[bool]:
+    """False: another process is at it."""
+    descriptor = files.open_file(directory / "upkeep.lock")
+    try:
+        if wait:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield wait or files.try_lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _keep_up(topic: TopicFiles, cleanup: Cleanup, settings: EmbeddedSettings, now: float, unread: int) -> None:
+    _seal(topic, settings, now)
+    if "delete" in cleanup:
+        _exchange(topic, expired(topic.manifest.sealed, settings, now, unread), None)
+    if "compact" in cleanup:
+        oldest = now - settings.retention_hours * 3600 if "delete" in cleanup else 0.0
+        _compact(topic, worth_compacting(topic.manifest.sealed), oldest, now)
+
+
+def _seal(topic: TopicFiles, settings: EmbeddedSettings, now: float) -> None:
     appender = Appender(topic, settings)
     try:
         appender.roll(now)
     finally:
         appender.close()
-    if "delete" in cleanup:
-        _exchange(topic, expired(topic.manifest.sealed, settings, now, unread), None)
-    if "compact" in cleanup:
-        chosen = worth_compacting(topic.manifest.sealed)
-        if chosen:
-            oldest = now - settings.retention_hours * 3600 if "delete" in cleanup else 0.0
-            merged = compact(topic.directory, chosen, topic.manifest.generation + 1, oldest, now - TOMBSTONE_SECONDS)
-            _exchange(topic, chosen, merged)
+
+
+def _compact(topic: TopicFiles, chosen: Sequence[Segment], oldest: float, now: float) -> None:
+    if chosen:
+        merged = compact(topic.directory, chosen, topic.manifest.generation + 1, oldest, now - TOMBSTONE_SECONDS)
+        _exchange(topic, chosen, merged)
 
 
 def expired(sealed: Sequence[Segment], settings: EmbeddedSettings, now: float, unread: int) -> Sequence[Segment]:
