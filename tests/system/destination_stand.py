@@ -55,7 +55,10 @@ class Stand:
             yield clients
 
     def status(self, destination: str) -> dict[str, Any]:
+        """As the forwarder tells it; nothing before it has told for the first time, which on Kafka takes a while."""
         path = self.product.data_dir / "forwarder" / f"{destination}.status.json"
+        if not path.exists():
+            return {"state": "not told yet"}
         found: dict[str, Any] = json.loads(path.read_bytes())
         return found
 
