@@ -77,7 +77,7 @@ class BotSettings(Section):
 
 
 _WEB: Final[tuple[Surface, ...]] = ("web",)
-BUILT_IN: Final[Mapping[BuiltIn, BotRuleSettings | None]] = {
+BUILT_IN: Final[Mapping[str, BotRuleSettings | None]] = {
     "prefetch": None,
     "monitor": BotRuleSettings(
         user_agents=(

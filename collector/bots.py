@@ -15,7 +15,7 @@ from collector.bot_rules import BotRuleSettings, BotSettings
 _LONGEST: Final = 512  # characters of a User-Agent; a browser's has about 120
 _REMEMBERED: Final = 4096  # User-Agents, and addresses, of a worker
 # A page that was fetched before anybody asked for it says so: Fetch's `Sec-Purpose`; older browsers by the others.
-_AHEAD: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+_AHEAD: Final = frozenset(("sec-purpose", "purpose", "x-purpose", "x-moz"))
 _WORDS: Final = ("prefetch", "prerender", "preview")
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -51,9 +51,9 @@ class Bots:
         """The name of the first rule that holds. `surface` is web or mobile, `key` an app key's name."""
         for rule in self._candidates(headers.get("user-agent", "")[:_LONGEST]):
             if (
-                surface in rule.surfaces
+                (not rule.ahead or is_ahead(headers))
+                and surface in rule.surfaces
                 and (not rule.keys or key in rule.keys)
-                and (not rule.ahead or is_ahead(headers))
                 and (not rule.networks or self._is_within(client, rule.networks))
             ):
                 return rule.name
@@ -83,7 +83,9 @@ def bounded(agent: str) -> str:
 
 
 def is_ahead(headers: Mapping[str, str]) -> bool:
-    return any(word in headers[name] for name in _AHEAD if name in headers for word in _WORDS)
+    if _AHEAD.isdisjoint(headers):
+        return False  # most often
+    return any(word in headers[name] for name in _AHEAD & headers.keys() for word in _WORDS)
 
 
 def is_within(client: str, networks: tuple[_Network, ...]) -> bool:

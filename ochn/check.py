@@ -9,6 +9,7 @@ from rich.console import Console
 
 from base.errors import SettingsError
 from base.settings import is_loopback
+from collector.bot_rules import BUILT_IN
 from ochn.config import Settings, flat, load_settings, masked, plain
 from ochn.output import json_lines, table
 
@@ -56,6 +57,13 @@ def remarks(settings: Settings) -> list[str]:
             f"destinations.{name}.upstream_appkeys.{key}: there is no [keys.{key}]"
             for key in named.keys() - settings.keys.keys()
         ]
+        told += [
+            f"destinations.{name}.filter_bots: there is no rule {rule}"
+            for rule in destination.filter_bots
+            if rule not in BUILT_IN and rule not in settings.bots.rules
+        ]
+    for name, rule in settings.bots.rules.items():
+        told += [f"bots.rules.{name}.keys: there is no [keys.{key}]" for key in rule.keys if key not in settings.keys]
     if settings.profile == "dev" and not is_loopback(settings.collector.host):
         told.append('profile = "dev" on an open address: anyone can make ids that look like ours')
     if not is_loopback(settings.admin.host):

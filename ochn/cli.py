@@ -23,6 +23,10 @@ _DEAD: Final = {
         "ochn.dead_letters:dead_replay", "ochn dead-letters replay --all --destination netcore --since 3h"
     ),
 }
+_BOTS: Final = {
+    "list": Command("ochn.bots:bots_list", "ochn bots list --last 7d"),
+    "try": Command("ochn.bots:bots_try", "ochn bots try --user-agent-contains acme-probe --last 24h"),
+}
 _PARKED: Final = {"list": Command("ochn.parked:parked_list", "ochn parked list --destination footprints")}
 _SPOOL: Final = {"status": Command("ochn.spool:spool_status", "ochn spool status --json --data-dir ./data")}
 COMMANDS: Final[Mapping[str, Command | Group]] = {
@@ -46,6 +50,7 @@ COMMANDS: Final[Mapping[str, Command | Group]] = {
     ),
     "dead-letters": Group("Events that a destination refused for good.", "ochn dead-letters list", _DEAD),
     "parked": Group("Events that wait apart, so that others go on.", "ochn parked list", _PARKED),
+    "bots": Group("Which events are a program's and not a person's, by rules.", "ochn bots list", _BOTS),
     "spool": Group("What waits for Kafka on this machine's disk.", "ochn spool status", _SPOOL),
 }
 

@@ -78,6 +78,8 @@ def _draw(found: Mapping[str, Any]) -> None:
     console.print(f"visitor   {event['subject']}", markup=False)
     if "consent" in event:
         console.print(f"consent   {event['consent']}", markup=False)
+    if "botrule" in event:
+        console.print(f"bot       by the rule {event['botrule']}", markup=False)
     if kept := found.get("quarantined"):
         then = f"released {kept['released']}" if kept["released"] else f"ochn quarantine show {event['id']}"
         console.print(f"kept      in quarantine: {', '.join(kept['reasons'])}; {then}", markup=False)

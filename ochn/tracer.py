@@ -26,6 +26,7 @@ _EVENT = (
     "receivedtime",
     "time",
     "consent",
+    "botrule",
     "spooled",
     "replayed",
 )

@@ -74,3 +74,26 @@ def test_a_no_is_obeyed_until_the_settings_say_otherwise(product: Product) -> No
     assert eventually(lambda: {"gpc", "declined"} <= set(brands(product, "netcore")))
     assert eventually(lambda: brands(product, "footprints").count("yes") == 2)
     assert set(brands(product, "footprints")) == {"yes"}
+
+
+def test_what_a_rule_tags_goes_where_nobody_lists_it(product: Product) -> None:
+    crawler, acme = {"user_agent": "Twitterbot/1.0"}, {"user_agent": "Acme-check/2"}
+    of_crawler, of_acme = visit(product, "crawler", **crawler), visit(product, "acme", **acme)
+    assert eventually(lambda: set(traced(product, of_acme).values()) == {("delivered", "")})
+    assert set(traced(product, of_crawler).values()) == {("filtered", "bot:crawler")}
+    assert "bot       by the rule crawler" in ask(product, "trace", of_crawler, f"--data-dir={product.data_dir}")
+    curl = f"curl -A Twitterbot/1.0 -d '{VISIT.format(who='x')}' http://x/jsapi/send"
+    assert ask(product, "explain", curl).count("filtered (bot:crawler)") == 2
+
+    with (product.data_dir / "dev.toml").open("a") as settings:  # of the last table, netcore's; and a rule
+        settings.write('filter_bots = ["office"]\n[bots.rules.office]\nuser_agents = ["acme-check"]\n')
+    filtered = {"footprints": ("delivered", ""), "netcore": ("filtered", "bot:office")}
+    sent = [of_acme]
+
+    def is_taken() -> bool:
+        sent.append(visit(product, "office", **acme))
+        return traced(product, sent[-2]) == filtered
+
+    assert eventually(is_taken)
+    assert eventually(lambda: visit(product, "now", **crawler) and "now" in brands(product, "netcore"))
+    assert "crawler" not in {*brands(product, "footprints"), *brands(product, "netcore")}
