@@ -3,19 +3,36 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import orjson
-import structlog
 
 from base.masking import mask
 from base.settings import LoggingSettings
 
-Logger = structlog.typing.FilteringBoundLogger
+
+class Logger(Protocol):
+    """`event` is its name; `more` are its fields."""
+
+    def info(self, event: str, **more: Any) -> Any: ...
+
+    def warning(self, event: str, **more: Any) -> Any: ...
+
+    def error(self, event: str, **more: Any) -> Any: ...
+
+    def exception(self, event: str, **more: Any) -> Any: ...
+
+    def log(self, level: int, event: str, **more: Any) -> Any: ...
+
+    def bind(self, **more: Any) -> "Logger":
+        """One that says `more` with every event."""
+        ...
 
 
 def build_logger(settings: LoggingSettings, process: str, stream: TextIO | None = None) -> Logger:
     """`process` (collector-0, forwarder, …) stands in every line. Libraries' warnings take the same way out."""
+    import structlog  # noqa: PLC0415 - slow to import, and a command whose output is its answer logs nothing
+
     stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     renderer: Any = structlog.dev.ConsoleRenderer(colors=stream.isatty())
@@ -38,14 +55,20 @@ def build_logger(settings: LoggingSettings, process: str, stream: TextIO | None 
     return logger
 
 
+class _Quiet:
+    def info(self, event: str, **more: Any) -> None: ...
+
+    warning = error = exception = info
+
+    def log(self, level: int, event: str, **more: Any) -> None: ...
+
+    def bind(self, **_more: Any) -> "_Quiet":
+        return self
+
+
 def quiet_logger() -> Logger:
     """Says nothing: for tests, and for commands whose output is their answer."""
-    nothing: Logger = structlog.wrap_logger(
-        structlog.testing.CapturingLogger(),
-        processors=[],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
-    )
-    return nothing
+    return _Quiet()
 
 
 def _masked(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

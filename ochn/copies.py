@@ -25,25 +25,30 @@ _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}(-[0-9a-f-]{0,22})?")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`needle` stands in the JSON of each record that is looked for. `since` None: at any time."""
+    """`needle` stands in the JSON of each record that is looked for. `since` and `until` None: at any time; `near`: the
+    moment by which it is expected."""
 
     text: str
     needle: bytes
     since: float | None
+    until: float | None = None
+    near: float | None = None
 
     def is_(self, event: Event) -> bool:
         return event.id.startswith(self.text) or event.clienteventid == self.text
 
 
 def by_id(text: str) -> Wanted | None:
-    """An event's id, or its first thirteen characters or more: those hold the time (RFC 9562, 5.7)."""
+    """An event's id, or its first thirteen characters or more: those hold the time (RFC 9562, 5.7). What a client
+    named so, since then, is found too."""
     if not _ID.fullmatch(text):
         return None
-    return Wanted(text, b'"id":"' + text.encode(), int(text.replace("-", "")[:12], 16) / 1000 - SLACK)
+    made = int(text.replace("-", "")[:12], 16) / 1000
+    return Wanted(text, b'"' + text.encode(), made - SLACK, near=made + SLACK)
 
 
-def by_client_id(text: str, since: float | None) -> Wanted:
-    return Wanted(text, b'"clienteventid":' + orjson.dumps(text), since)
+def by_client_id(text: str, since: float | None, until: float | None = None) -> Wanted:
+    return Wanted(text, b'"clienteventid":' + orjson.dumps(text), since, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Quarantined:
 
 async def in_events(scanner: LogScanner, topics: Topics, wanted: Wanted, *, whole: bool) -> list[Copy]:
     """`whole`: not only around the id's time, but up to the log's end."""
-    until = None if whole or wanted.since is None else wanted.since + 2 * SLACK
+    until = wanted.until if whole else wanted.near or wanted.until
     records = scanner.scan(topics.events.name, wanted.since, until=until, containing=wanted.needle)
     return [copy async for copy in _copies(records, wanted)]
 
@@ -79,7 +84,8 @@ async def around(scanner: LogScanner, topics: Topics, wanted: Wanted, moment: fl
 
 async def in_quarantine(scanner: LogScanner, topics: Topics, wanted: Wanted) -> Quarantined | None:
     topic, found = topics.quarantine.name, None
-    async for copy in _copies(scanner.scan(topic, wanted.since, containing=wanted.needle), wanted):
+    records = scanner.scan(topic, wanted.since, until=wanted.until, containing=wanted.needle)
+    async for copy in _copies(records, wanted):
         found = copy
     if found is None:
         return None

@@ -49,8 +49,10 @@ def trace(
 
 async def _trace(settings: Settings, text: str, since: str, *, whole: bool) -> dict[str, Any]:
     tracer, now = await open_tracer(settings), SystemClock().now()
-    for wanted in (by_id(text), by_client_id(text, moment(since, now) if since else None)):
-        if wanted is not None and (found := await tracer.trace(wanted, whole=whole)):
+    ours, earliest = by_id(text), moment(since, now) if since else None
+    client = by_client_id(text, earliest, None if ours is None else ours.since)
+    for wanted in filter(None, (ours, client)):
+        if found := await tracer.trace(wanted, whole=whole):
             return found
     raise UserError(
         f"there is no event {text} in the log",

@@ -45,13 +45,16 @@ class Tracer:
     async def trace(self, wanted: Wanted, *, whole: bool) -> dict[str, Any] | None:
         """{event, quarantined?, spooled?, copies: [{topic, partition, offset, logged, only, destinations: […]}]}; None:
         nothing is like that. UserError when several events are."""
-        found = await copies.in_events(self.scanner, self.topics, wanted, whole=whole)
-        quarantined = await copies.in_quarantine(self.scanner, self.topics, wanted)
+        found, quarantined = await asyncio.gather(
+            copies.in_events(self.scanner, self.topics, wanted, whole=whole),
+            copies.in_quarantine(self.scanner, self.topics, wanted),
+        )
         if quarantined is not None:
             return await self._quarantined(wanted, quarantined, found)
         if not found and (waiting := await self._spooled(wanted)):
             return {"event": _shown(waiting.event), "spooled": rfc3339(waiting.logged), "copies": []}
-        found = found or await copies.in_events(self.scanner, self.topics, wanted, whole=True)
+        if not (found or whole or wanted.near is None):
+            found = await copies.in_events(self.scanner, self.topics, wanted, whole=True)
         return {"event": _shown(found[0].event), "copies": await self._told(wanted, found)} if found else None
 
     async def _quarantined(self, wanted: Wanted, kept: Quarantined, found: list[Copy]) -> dict[str, Any]:

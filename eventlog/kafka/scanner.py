@@ -37,10 +37,10 @@ class KafkaScanner:
         containing: bytes | None = None,
     ) -> AsyncGenerator[StoredRecord, None]:
         async with self._consumer() as consumer:
-            bounds = await self._within(_bounds(consumer, topic))
-            for partition, (earliest, last) in _narrowed(bounds, ranges).items():
+            bounds = _narrowed(await self._within(_bounds(consumer, topic)), ranges)
+            bounds = await self._within(_in_time(consumer, topic, bounds, since, until))
+            for partition, (first, end) in bounds.items():
                 one = TopicPartition(topic, partition)
-                first, end = await self._within(_in_time(consumer, one, (earliest, last), since, until))
                 async for record in self._read(consumer, one, first, end, containing or b""):
                     if record.is_asked_for(since, until, None):
                         yield record
@@ -126,16 +126,21 @@ def _narrowed(bounds: Ranges, ranges: Ranges | None) -> Ranges:
 
 
 async def _in_time(
-    consumer: AIOKafkaConsumer, one: TopicPartition, bounds: tuple[int, int], since: float | None, until: float | None
-) -> tuple[int, int]:
-    first, end = bounds
-    if since is not None:
-        first = max(first, await _first_since(consumer, one, since, end))
-    if until is not None:
-        end = min(end, await _first_since(consumer, one, until, end))
-    return first, end
+    consumer: AIOKafkaConsumer, topic: str, bounds: Ranges, since: float | None, until: float | None
+) -> Ranges:
+    """Asked for all partitions at once: each question is a way there and back."""
+    ends = {TopicPartition(topic, partition): end for partition, (_, end) in bounds.items()}
+    after, before = await asyncio.gather(*(_first_since(consumer, ends, moment) for moment in (since, until)))
+    return {
+        one.partition: (max(bounds[one.partition][0], after.get(one, 0)), min(end, before.get(one, end)))
+        for one, end in ends.items()
+    }
 
 
-async def _first_since(consumer: AIOKafkaConsumer, one: TopicPartition, since: float, end: int) -> int:
-    found = (await consumer.offsets_for_times({one: max(0, int(since * 1000))}))[one]
-    return end if found is None else int(found.offset)
+async def _first_since(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], moment: float | None
+) -> dict[TopicPartition, int]:
+    if moment is None or not ends:
+        return {}
+    found = await consumer.offsets_for_times(dict.fromkeys(ends, max(0, int(moment * 1000))))
+    return {one: ends[one] if at is None else int(at.offset) for one, at in found.items()}

@@ -42,6 +42,14 @@ def test_delivered_filtered_and_by_every_name(stand: Stand) -> None:
     assert "there is no event" in stand.trace("eid-v1-visit", "--since=2030-01-01T00:00:00Z", code=1)
 
 
+@pytest.mark.parametrize("name", ["01900000-0000-7000-8000-000000000001", "0fff0000-0000-7000-8000-000000000001"])
+def test_a_clients_name_that_looks_like_an_id_of_another_time(stand: Stand, name: str) -> None:
+    event = stand.event("v1")._replace(clienteventid=name)
+    stand.bring(stand.event("v1"), event)
+    assert stand.trace(name)["event"]["id"] == event.id
+    assert "there is no event" in stand.trace(name[:-1] + "2", code=1)
+
+
 def test_dead_says_why_and_what_it_was_sent_again_as(stand: Stand) -> None:
     event = stand.event("v1")
     stand.upstream.fault = refuse
