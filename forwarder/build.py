@@ -11,6 +11,7 @@ from base.logs import Logger
 from base.metrics import ForwarderMetrics
 from eventlog.log import LogScanner, LogWriter
 from eventlog.topics import Topics
+from forwarder.ahead import Ahead
 from forwarder.batching import build_queue, unit_events
 from forwarder.breaker import Breaker
 from forwarder.calls import Calls
@@ -128,7 +129,8 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
         log=around.log,
     )
     window = target.options.concurrency * unit_events(target.destination.batch)
-    ledger = Ledger(name, ReceiptIndex(topics.receipts.name, store), durable, clock, window)
+    ahead = Ahead(around.data_dir / "forwarder" / f"{name}.ahead", around.log)
+    ledger = Ledger(name, ReceiptIndex(topics.receipts.name, store), ahead, durable=durable, clock=clock, window=window)
     breaker = Breaker(_policy(settings), settings.same_refusals, settings.probe_seconds)
     return _Kept(
         store=store, facts=facts, parking=parking, letters=letters, ledger=ledger, breaker=breaker, status=status

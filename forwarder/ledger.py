@@ -7,11 +7,12 @@ from typing import Final
 
 from base.clock import Clock
 from eventlog.log import StoredRecord
+from forwarder.ahead import Ahead
 from forwarder.destinations.base import Outcome
 from forwarder.durable import Durable
 from forwarder.offsets import Offsets
 from forwarder.receipt_index import ReceiptIndex
-from forwarder.receipts import Receipt, Stretch, single
+from forwarder.receipts import Receipt, Stretch, Told, single
 from forwarder.work import Work
 
 
@@ -19,7 +20,6 @@ from forwarder.work import Work
 class _Partition:
     offsets: Offsets
     stretch: Stretch
-    committed: int
     out: int = 0  # events taken, and their offset not committed
     committing: int = 0  # of these, those that the next commit is past
     head: Work | None = None  # what holds it up, and since when (monotonic)
@@ -31,11 +31,15 @@ COMMIT_EVENTS: Final = 1000
 
 
 class Ledger:
-    """One destination's. `index` finds its receipts again. `window`: the most events of a partition that are out."""
+    """One destination's. `index` finds its receipts again, `ahead` what was settled and not committed. `window`: the
+    most events of a partition that are out."""
 
-    def __init__(self, destination: str, index: ReceiptIndex, durable: Durable, clock: Clock, window: int) -> None:
+    def __init__(
+        self, destination: str, index: ReceiptIndex, ahead: Ahead, *, durable: Durable, clock: Clock, window: int
+    ) -> None:
         self._destination = destination
         self._index = index
+        self._ahead = ahead
         self._durable = durable
         self._clock = clock
         self._window = window
@@ -80,8 +84,9 @@ class Ledger:
 
     def assign(self, partition: int, start: int) -> None:
         self.revoke(partition)
-        self._partitions[partition] = _Partition(Offsets(start), Stretch(start), start)
+        self._partitions[partition] = _Partition(Offsets(start), Stretch(start))
         self._index.begin(partition)
+        self._ahead.committed(partition, start)
 
     def revoke(self, partition: int) -> None:
         """What is under way of it counts no more, here."""
@@ -90,8 +95,9 @@ class Ledger:
             work.live = False
             self._leave(work)
 
-    def take(self, partition: int, records: Sequence[StoredRecord], works: Sequence[Work], end: int) -> None:
-        """`works` are those of the records that are this destination's to settle; the others are settled by this."""
+    def take(self, partition: int, records: Sequence[StoredRecord], works: Sequence[Work], end: int) -> list[Work]:
+        """`works` are those of the records that are this destination's to settle; the others are settled by this, and
+        so is what was settled here before. Those that are left."""
         held = self._partitions[partition]
         held.offsets.take((record.position.offset for record in records), end)
         held.works.update((work.offset, work) for work in works)
@@ -101,6 +107,13 @@ class Ledger:
         for record in records:
             if record.position.offset not in held.works:
                 held.offsets.settle(record.position.offset)
+        return [work for work in works if not self._is_settled(held, work)]
+
+    def _is_settled(self, held: _Partition, work: Work) -> bool:
+        told = self._ahead.told(work)
+        if told is not None:
+            self._settle(held, work, told)
+        return told is not None
 
     def lose(self, partition: int, first: int, end: int, cause: str) -> None:
         """A hole in the log."""
@@ -113,17 +126,35 @@ class Ledger:
         held = self._partitions.get(work.partition)
         if held is None or held.works.get(work.offset) is not work:
             return False
+        self._settle(held, work, (work.event.id, outcome, answer))
+        if outcome.kind != "filtered":
+            self._ahead.add(work, outcome, answer)
+        return True
+
+    def _settle(self, held: _Partition, work: Work, told: Told) -> None:
         del held.works[work.offset]
         self._leave(work)
         self.uncommitted += 1
         if self.uncommitted >= self._enough:
             self.due.set()
-        held.stretch.add(work.offset, work.event.id, outcome, answer)
+        held.stretch.add(work.offset, told)
         held.offsets.settle(work.offset)
-        return True
+
+    def remember(self, work: Work, outcome: Outcome, answer: int | None) -> None:
+        """It was delivered when its partition had gone."""
+        self._ahead.add(work, outcome, answer)
+
+    def remembers(self, work: Work) -> bool:
+        told = self._ahead.told(work)
+        return told is not None and told[1].kind == "delivered"
+
+    def write(self) -> None:
+        """What has been settled is known after a crash."""
+        self._ahead.write()
 
     async def settle_parked(self, work: Work, outcome: Outcome, answer: int | None = None) -> None:
         """The end of an event whose offset was told of when it was parked."""
+        self._ahead.add(work, outcome, answer)
         now = self._clock.now()
         await self._tell(single(work, outcome, answer, self._destination, now), now)
 
@@ -144,11 +175,15 @@ class Ledger:
                 moved[number] = end
         return {number: end for number, end in moved.items() if number in self._partitions}
 
-    def committed(self, partition: int) -> None:
+    def committed(self, partition: int, offset: int) -> None:
         """What `committable` said of it is durable."""
         if held := self._partitions.get(partition):
             held.out -= held.committing
             held.committing = 0
+            self._ahead.committed(partition, offset)
+
+    def close(self) -> None:
+        self._ahead.close()
 
     async def _tell(self, receipt: Receipt | None, now: float) -> bool:
         if receipt is None:

@@ -59,7 +59,7 @@ def receipt_key(destination: str, partition: int) -> bytes:
     return f"{destination}:{partition}".encode()
 
 
-_Told = tuple[str, Outcome, int | None]  # the event's id, what became of it, the status of the answer
+Told = tuple[str, Outcome, int | None]  # the event's id, what became of it, the status of the answer
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Stretch:
     """One partition's outcomes that no receipt has told yet."""
 
     first: int
-    _outcomes: dict[int, _Told] = field(default_factory=dict)
+    _outcomes: dict[int, Told] = field(default_factory=dict)
     _lost: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -78,8 +78,8 @@ class Stretch:
         """Offsets `first` up to, not including, `end` can't be read any more."""
         self._lost.append({"offset": first, "end": end, "outcome": "lost", "reason": cause})
 
-    def add(self, offset: int, event_id: str, outcome: Outcome, answer: int | None) -> None:
-        self._outcomes[offset] = (event_id, outcome, answer)
+    def add(self, offset: int, told: Told) -> None:
+        self._outcomes[offset] = told
 
     def cut(self, end: int, destination: str, partition: int, now: float, *, single: bool = False) -> Receipt | None:
         """The receipt up to `end`, once; None when nothing has moved."""
@@ -107,11 +107,11 @@ class Stretch:
 def single(work: Work, outcome: Outcome, answer: int | None, destination: str, now: float) -> Receipt | None:
     """For an event whose offset was told of before, as parked."""
     stretch = Stretch(work.offset)
-    stretch.add(work.offset, work.event.id, outcome, answer)
+    stretch.add(work.offset, (work.event.id, outcome, answer))
     return stretch.cut(work.offset + 1, destination, work.partition, now, single=True)
 
 
-def _exceptions(told: Mapping[int, _Told], usual: int | None) -> Iterable[dict[str, Any]]:
+def _exceptions(told: Mapping[int, Told], usual: int | None) -> Iterable[dict[str, Any]]:
     for offset, (event_id, outcome, answer) in told.items():
         if outcome.kind == "delivered" and answer == usual and not outcome.late:
             continue

@@ -81,6 +81,7 @@ class Relay:
                 task.cancel()
             await asyncio.gather(*working, return_exceptions=True)
             await reader.close(CLOSE_SECONDS)
+            self.ledger.close()
 
     def _room(self) -> int:
         """In records. Some of what is read waits for its partition's window; others go on beside it."""
@@ -144,11 +145,13 @@ class Relay:
                 works.append(Work(event, position.partition, position.offset, len(record.value or b""), now))
         if batch.partition not in self._read:
             return
-        self.ledger.take(batch.partition, batch.records, works, batch.next_offset)
+        left = self.ledger.take(batch.partition, batch.records, works, batch.next_offset)
         if copies := self.duplicates.among(batch.partition, works, batch.next_offset):
-            await self.engine.settlement.settle_all((work, filtered(Filter.DUPLICATE)) for work in copies)
-            works = [work for work in works if work not in copies]
-        self.engine.accept(works)
+            await self.engine.settlement.settle_all(
+                (work, filtered(Filter.DUPLICATE)) for work in left if work in copies
+            )
+            left = [work for work in left if work not in copies]
+        self.engine.accept(left)
 
     async def _keep_committing(self, reader: LogReader) -> None:
         """Until it is cancelled. Beside the reading, which may wait for what does not come while room is wanted."""
@@ -170,7 +173,7 @@ class Relay:
                         self._leave(partition)
                     self.log.warning("partition.fenced", partition=partition, offset=offset)
                 else:
-                    self.ledger.committed(partition)
+                    self.ledger.committed(partition, offset)
 
 
 def _is_ours(record: StoredRecord, destination: str) -> bool:

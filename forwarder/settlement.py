@@ -38,6 +38,7 @@ class Settlement:
         """Those that the offset alone settles need no task each: of a thousand, most are such."""
         answer = _answer(evidence)
         left = [pair for pair in outcomes if not self._settle_at_once(*pair, answer)]
+        self.ledger.write()
         if left:
             await asyncio.gather(*(self.settle(work, outcome, evidence) for work, outcome in left))
 
@@ -51,8 +52,10 @@ class Settlement:
         return True
 
     async def settle(self, work: Work, outcome: Outcome, evidence: Evidence | None = None) -> None:
-        """Events of a partition that was lost are the new owner's to settle."""
+        """Events of a partition that was lost are the new owner's to settle; who may be this one again."""
         if not work.live or work.partition not in self.ledger.partitions:
+            if outcome.kind == "delivered":
+                await self._remember(work, outcome, _answer(evidence))
             return
         if outcome.kind == "parked" and self.parking.expired(work):
             outcome = _expired(work, outcome)
@@ -67,10 +70,20 @@ class Settlement:
             if not work.live:
                 return
             await self.ledger.settle_parked(work, outcome, _answer(evidence))
+        self.ledger.write()
+        self._tell(work, outcome)
+
+    async def _remember(self, work: Work, outcome: Outcome, answer: int | None) -> None:
+        """Delivered when its partition had gone: should that come back, it is not sent again."""
+        self.ledger.remember(work, outcome, answer)
+        self.ledger.write()
+        if work.waiting is not None:
+            await self.parking.forget(work)
         self._tell(work, outcome)
 
     async def set_aside(self, works: Sequence[Work]) -> None:
         """Parks what is still on its way, in the order given. What its call brings then is that of a parked event."""
+        works = [work for work in works if work.live]
         first = {work.subject: work for work in reversed(works)}
         reasons = [Parked.KEEPS_FAILING if first[work.subject] is work else Parked.BEHIND_PARKED for work in works]
         await asyncio.gather(*(self._park(work, reason, due=True) for work, reason in zip(works, reasons, strict=True)))
@@ -83,9 +96,10 @@ class Settlement:
             work.aside = True
             await self.parking.park(work, reason, due=due)
             if self.ledger.settle(work, parked(reason)):
+                self.ledger.write()
                 self._tell(work, parked(reason))
-            else:  # settled meanwhile
-                await self.parking.forget(work)
+            elif work.live or self.ledger.remembers(work):  # settled meanwhile
+                await self.parking.forget(work)  # else it is another's, and so is the record: it may be parked there
 
     def _tell(self, work: Work, outcome: Outcome) -> None:
         destination = self.status.destination

@@ -1,8 +1,9 @@
 """A vendor that costs little: Footprints' tracking calls and Netcore's activities, answered as contracts.md says.
 
 `python -m loadtests.sink PORT` serves both, `/footprints/…` and `/netcore/…`, and `GET /figures`: what has come. Beside
-it the sandbox, which keeps every call on the disk, would be what is measured. Event ids ascend within a visitor, so that
-one look tells order kept (`backwards`) and what came again (`again`).
+it the sandbox, which keeps every call on the disk, would be what is measured. An event's id ends with its number, and
+numbers ascend within a visitor: so a bit for each tells what came again (`again`), and the newest whether order was kept
+(`backwards`).
 """
 
 import asyncio
@@ -20,11 +21,12 @@ PID = b'{"status":"ok","success":true,"pid":"70%062x"}'
 
 
 class Received:
-    """What has come, summed; for each visitor the newest event id."""
+    """What has come, summed; for each visitor the newest event's number."""
 
     def __init__(self) -> None:
         self.sums: Counter[str] = Counter()
-        self.newest: dict[bytes, bytes] = {}
+        self.newest: dict[bytes, int] = {}
+        self._came = bytearray(1_000_000)
         self._pids = count()
 
     def answer(self, url: bytes, event: bytes, body: bytes) -> bytes:
@@ -43,12 +45,16 @@ class Received:
         return b"{}"
 
     def _take(self, visitor: bytes, event: bytes) -> None:
+        number = int(event[-12:], 16)
+        self._came.extend(bytes(max(0, number + 1 - len(self._came))))
+        if self._came[number]:
+            self.sums["again"] += 1
+            return
+        self._came[number] = 1
         self.sums["events"] += 1
-        before = self.newest.get(visitor, b"")
-        if event > before:
-            self.newest[visitor] = event
-        else:
-            self.sums["again" if event == before else "backwards"] += 1
+        newest = self.newest.get(visitor, -1)
+        self.sums["backwards"] += number < newest
+        self.newest[visitor] = max(number, newest)
 
 
 class Connection(asyncio.Protocol):

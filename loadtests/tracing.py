@@ -31,6 +31,7 @@ from eventlog.event import Event
 from eventlog.log import Assigned, EventLog, LogReader, Position, StoredRecord
 from eventlog.settings import LogSettings
 from eventlog.topics import Topics
+from forwarder.ahead import Ahead
 from forwarder.destinations.base import delivered, filtered
 from forwarder.durable import Durable
 from forwarder.ledger import Ledger
@@ -83,7 +84,11 @@ async def fill(log: EventLog, data: Path, topics: Topics, events: int) -> list[t
     durable = Durable(writer, RetryPolicy(0.5, 30.0), clock, SystemIds(), quiet)
     stores = {name: Store(data / "forwarder" / f"{name}.db", clock, quiet) for name in DESTINATIONS}
     index = {name: ReceiptIndex(topics.receipts.name, store) for name, store in stores.items()}
-    ledgers = {name: Ledger(name, index[name], durable, clock, 10 * GROUP) for name in DESTINATIONS}
+    ahead = {name: Ahead(data / "forwarder" / f"{name}.ahead", quiet) for name in DESTINATIONS}
+    ledgers = {
+        name: Ledger(name, index[name], ahead[name], durable=durable, clock=clock, window=10 * GROUP)
+        for name in DESTINATIONS
+    }
     began, known = time.time() - events / RATE, []
     for first in range(0, events, GROUP):
         group = [an_event(number, began + number / RATE) for number in range(first, min(events, first + GROUP))]
@@ -92,8 +97,9 @@ async def fill(log: EventLog, data: Path, topics: Topics, events: int) -> list[t
         positions = await append_durably(writer, records)
         known.append((group[-1], positions[-1]))
         await asyncio.gather(*(settle(ledger, group, positions, name) for name, ledger in ledgers.items()))
-    for store in stores.values():
+    for store, ledger in zip(stores.values(), ledgers.values(), strict=True):
         await store.close(60)
+        ledger.close()
     await writer.close(10)
     return known
 
@@ -112,7 +118,8 @@ async def settle(ledger: Ledger, group: Sequence[Event], positions: Sequence[Pos
         for work in works:
             outcome = filtered(FILTERS[name]) if name in FILTERS else delivered()
             ledger.settle(work, outcome, None if name in FILTERS else 200)
-    await ledger.committable()
+    for number, end in (await ledger.committable()).items():
+        ledger.committed(number, end)
 
 
 async def commit_all(log: EventLog, topics: Topics) -> None:

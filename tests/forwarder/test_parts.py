@@ -15,6 +15,7 @@ from base.settings import Section
 from eventlog.errors import LogUnavailable, RecordTooLarge
 from eventlog.log import Position, StoredRecord
 from eventlog.memory import MemoryLog
+from forwarder.ahead import Ahead
 from forwarder.breaker import PROBE_SECONDS, TRIP, Breaker
 from forwarder.destinations.base import Fact, delivered
 from forwarder.durable import Durable
@@ -284,7 +285,8 @@ async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Pa
     clock = ManualClock()
     durable = Durable(await log.open_writer(), POLICY, clock, SeededIds(), quiet_logger())
     store = Store(tmp_path / "x.db", clock, quiet_logger())
-    ledger = Ledger("x", ReceiptIndex("receipts", store), durable, clock, 100)
+    ahead = Ahead(tmp_path / "x.ahead", quiet_logger())
+    ledger = Ledger("x", ReceiptIndex("receipts", store), ahead, durable=durable, clock=clock, window=100)
     record = StoredRecord(Position("events", 0, 4), b"v1", b"{}", 0.0)
     work = Work(make_event(1, "v1"), 0, 4, 2, 0.0)
     ledger.assign(0, 4)
@@ -297,4 +299,5 @@ async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Pa
     assert await ledger.committable() == {}
     assert "receipts" not in log.topics
     await store.close(1)
+    ledger.close()
     assert not Unit.of([work]).current()

@@ -1,0 +1,144 @@
+"""What is settled at or beyond the committed offsets: this host sends it no more, neither after a crash nor when a
+partition that was lost comes back.
+
+A line of JSON for each, in `<data_dir>/forwarder/<destination>.ahead`, is written before its visitor's next call, and left
+to the system to bring to the disk: a kill -9 loses none, a power loss some, which then go out again. No line can cost an
+event: it was written after the reply (or the dead letter, or the parked record), and counts only where the log has that
+very id at that very offset.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from base.logs import Logger
+from forwarder.destinations.base import Outcome
+from forwarder.receipts import Told
+from forwarder.work import Work
+
+RENEW_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Partition:
+    """`told` by offset, none below `committed`."""
+
+    committed: int
+    told: dict[int, Told] = field(default_factory=dict)
+
+    def move(self, committed: int) -> None:
+        """Whoever goes back wants it all again."""
+        if committed < self.committed:
+            self.told.clear()
+        self.committed = committed
+        self.told = {offset: told for offset, told in self.told.items() if offset >= committed}
+
+    def lines(self, number: int) -> Iterator[bytes]:
+        yield orjson.dumps((number, self.committed)) + b"\n"
+        for offset, told in self.told.items():
+            yield _line(number, offset, told)
+
+
+class Ahead:
+    """One destination's. Where the file can't be written, this process knows it all the same."""
+
+    def __init__(self, path: Path, log: Logger) -> None:
+        self._path = path
+        self._log = log
+        self._partitions: dict[int, _Partition] = {}
+        self._lines: list[bytes] = []
+        self._file: int | None = None
+        self._size = self._renewed = 0  # bytes of the file, and what it had when it was made
+        self._failed = False
+        self._read()
+
+    def committed(self, partition: int, offset: int) -> None:
+        """Also where the partition begins, when it is assigned."""
+        self._partitions.setdefault(partition, _Partition(offset)).move(offset)
+        if self._file is None or self._size > max(RENEW_BYTES, 2 * self._renewed):
+            self._renew()
+        else:
+            self._lines.append(orjson.dumps((partition, offset)) + b"\n")
+            self.write()
+
+    def add(self, work: Work, outcome: Outcome, answer: int | None) -> None:
+        """`answer` is the HTTP status of the reply. Durable, as far as it is here, after the next `write`."""
+        known = self._partitions.get(work.partition)
+        if known is not None and work.offset >= known.committed:
+            told = known.told[work.offset] = (work.event.id, outcome, answer)
+            self._lines.append(_line(work.partition, work.offset, told))
+
+    def told(self, work: Work) -> Told | None:
+        known = self._partitions.get(work.partition)
+        told = known.told.get(work.offset) if known else None
+        return told if told is not None and told[0] == work.event.id else None
+
+    def write(self) -> None:
+        lines, self._lines = self._lines, []
+        if not lines or self._file is None:
+            return
+        try:
+            self._size += os.write(self._file, b"".join(lines))
+        except OSError as error:
+            self._fail(error)
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
+
+    def _renew(self) -> None:
+        """A file of what is still known, in place of one that holds much else."""
+        self.close()
+        self._lines.clear()
+        body = b"".join(line for number, known in self._partitions.items() for line in known.lines(number))
+        draft = self._path.with_name(f"{self._path.name}.draft")
+        try:
+            draft.write_bytes(body)
+            draft.replace(self._path)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        except OSError as error:
+            self._fail(error)
+        self._size = self._renewed = len(body)
+
+    def _fail(self, error: OSError) -> None:
+        """Told once. The next commit tries a new file."""
+        self.close()
+        if not self._failed:
+            self._log.warning("ahead.unwritten", path=str(self._path), error=str(error))
+        self._failed = True
+
+    def _read(self) -> None:
+        """What a power loss has torn or mixed up is passed over."""
+        if not self._path.is_file():
+            return
+        for line in self._path.read_bytes().splitlines():
+            with suppress(orjson.JSONDecodeError):
+                self._take(orjson.loads(line))
+
+    def _take(self, line: object) -> None:
+        match line:
+            case [int(partition), int(offset)]:
+                self._partitions.setdefault(partition, _Partition(offset)).move(offset)
+            case [
+                int(partition),
+                int(offset),
+                str(event_id),
+                ("delivered" | "dead" | "parked") as kind,
+                str(reason),
+                bool(late),
+                int() | None as answer,
+            ]:
+                known = self._partitions.setdefault(partition, _Partition(offset))
+                known.told[offset] = (event_id, Outcome(kind, reason, late=late), answer)
+
+
+def _line(partition: int, offset: int, told: Told) -> bytes:
+    event_id, outcome, answer = told
+    line = (partition, offset, event_id, outcome.kind, str(outcome.reason), outcome.late, answer)
+    return orjson.dumps(line) + b"\n"
