@@ -1,10 +1,11 @@
 """What waits in the spool, read from its files: also while nobody runs."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from eventlog.drain import GROUP
-from eventlog.log import EventLog
-from eventlog.spooled import topic_of
+from eventlog.log import EventLog, LogScanner, StoredRecord
+from eventlog.spooled import topic_of, unwrap
 from eventlog.topics import Topics
 
 
@@ -19,16 +20,32 @@ class Waiting:
 
 async def waiting(spool: EventLog, topics: Topics) -> dict[str, Waiting]:
     """By the topic that each record is meant for. It is read through: a million records take some seconds."""
-    scanner, name = await spool.open_scanner(), topics.spool.name
-    bounds, committed = await scanner.bounds(name), await scanner.committed(GROUP, name)
-    left = {number: (max(first, committed.get(number, first)), end) for number, (first, end) in bounds.items()}
-    found: dict[str, Waiting] = {}
-    async for record in scanner.scan(name, ranges=left):
+    scanner, found = await spool.open_scanner(), dict[str, Waiting]()
+    async for record in _left(scanner, topics.spool.name):
         one = found.setdefault(topic_of(record), Waiting(oldest=record.timestamp))
         one.records += 1
         one.bytes += len(record.key) + len(record.value or b"")
         one.oldest = min(one.oldest, record.timestamp)
     return found
+
+
+async def waiting_for(
+    scanner: LogScanner, topics: Topics, topic: str, since: float | None = None, containing: bytes | None = None
+) -> AsyncGenerator[StoredRecord, None]:
+    """As they will stand in `topic`, but for their position, which is the spool's; and so is `scanner`. The rest as
+    `LogScanner.scan` means it. Looked at before `topic` itself, none is missed on its way there."""
+    async for record in _left(scanner, topics.spool.name, since, containing):
+        if topic_of(record) == topic:
+            yield record._replace(headers=unwrap(record).headers)
+
+
+async def _left(
+    scanner: LogScanner, spool: str, since: float | None = None, containing: bytes | None = None
+) -> AsyncGenerator[StoredRecord, None]:
+    bounds, committed = await scanner.bounds(spool), await scanner.committed(GROUP, spool)
+    left = {number: (max(first, committed.get(number, first)), end) for number, (first, end) in bounds.items()}
+    async for record in scanner.scan(spool, since, left, containing=containing):
+        yield record
 
 
 async def too_large(spool: EventLog, topics: Topics) -> int:

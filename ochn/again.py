@@ -9,7 +9,7 @@ from base.clock import SystemClock
 from base.lock import lock_data_dir
 from eventlog.topics import Topics
 from ochn.config import Settings
-from ochn.log_access import open_log, run
+from ochn.log_access import open_log, open_spool, run
 from ochn.preview import Preview, agreed, progress, warn_of_dates
 from ochn.resending import LEAST_RATE, Journal, Resender, Step, rate_below
 
@@ -48,8 +48,9 @@ async def _rate(settings: Settings) -> float:
 
 
 async def _send(settings: Settings, journal: Journal, total: int, steps: Steps, rate: float) -> int:
-    topic, sent = Topics(settings.log.topic_prefix).events.name, 0
-    resender = Resender(log=open_log(settings), topic=topic, journal=journal, clock=SystemClock(), rate=rate)
+    topics, sent = Topics(settings.log.topic_prefix), 0
+    log, spool = open_log(settings), open_spool(settings)
+    resender = Resender(log=log, spool=spool, topics=topics, journal=journal, clock=SystemClock(), rate=rate)
     with progress() as bar:
         task = bar.add_task("", total=total)
 

@@ -12,11 +12,10 @@ from typing import Final
 
 import orjson
 
-from eventlog.drain import GROUP as SPOOL_GROUP
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import LogScanner, Position, StoredRecord
-from eventlog.spooled import unwrap
 from eventlog.topics import Topics
+from eventlog.waiting import waiting_for
 from forwarder.dead_letters import DESTINATION_HEADER
 
 SLACK: Final = 2.0  # seconds around an id's time
@@ -98,12 +97,8 @@ async def in_quarantine(scanner: LogScanner, topics: Topics, wanted: Wanted) -> 
 
 async def in_spool(scanner: LogScanner, topics: Topics, wanted: Wanted) -> Copy | None:
     """Durable on this machine, and not in the log yet. `scanner` is the spool's."""
-    topic = topics.spool.name
-    committed = await scanner.committed(SPOOL_GROUP, topic)
-    async for record in scanner.scan(topic, wanted.since, containing=wanted.needle):
-        kept = unwrap(record)
-        waits = record.position.offset >= committed.get(record.position.partition, 0)
-        if waits and kept.topic == topics.events.name and (event := _event(kept.value)) and wanted.is_(event):
+    async for record in waiting_for(scanner, topics, topics.events.name, wanted.since, wanted.needle):
+        if (event := _event(record.value)) and wanted.is_(event):
             return Copy(event, record.position, record.timestamp)
     return None
 

@@ -16,7 +16,7 @@ from forwarder.dead_letters import DeadLetter
 from ochn.again import Asked, send_again
 from ochn.config import Settings
 from ochn.kept import Kept
-from ochn.log_access import open_log, run
+from ochn.log_access import run
 from ochn.options import (
     Config,
     DataDir,
@@ -144,7 +144,7 @@ def _filters(destination: str | None, reason: str | None, key: str | None, since
 
 def _kept(settings: Settings) -> Kept[DeadLetter]:
     topic = Topics(settings.log.topic_prefix).dead_letters.name
-    return Kept(open_log(settings), topic, _decoded, "dead letter", "ochn dead-letters list")
+    return Kept(settings, topic, _decoded, "dead letter", "ochn dead-letters list")
 
 
 def _decoded(record: StoredRecord) -> DeadLetter:

@@ -8,7 +8,7 @@ from eventlog.topics import Topics
 from forwarder.parking import ParkedEvent
 from ochn.config import Settings
 from ochn.kept import Kept
-from ochn.log_access import open_log, run
+from ochn.log_access import run
 from ochn.options import Config, DataDir, Destination, Json, Reason
 from ochn.output import age, json_lines, table
 from ochn.served import settings_of
@@ -37,7 +37,7 @@ def parked_list(
 
 def _kept(settings: Settings) -> Kept[ParkedEvent]:
     topic = Topics(settings.log.topic_prefix).parked.name
-    return Kept(open_log(settings), topic, _decoded, "parked event", "ochn parked list")
+    return Kept(settings, topic, _decoded, "parked event", "ochn parked list")
 
 
 def _decoded(record: StoredRecord) -> ParkedEvent:

@@ -16,7 +16,7 @@ from eventlog.topics import Topics
 from ochn.again import Asked, send_again
 from ochn.config import Settings
 from ochn.kept import Kept
-from ochn.log_access import open_log, open_spool, run
+from ochn.log_access import open_spool, run
 from ochn.options import Config, DataDir, DryRun, EventId, Every, Json, Rate, Reason, Yes
 from ochn.output import age, json_lines, pretty, table
 from ochn.preview import EVERY, Preview
@@ -118,7 +118,7 @@ def _id_of(value: bytes, key: bytes) -> str:
 
 def _kept(settings: Settings) -> Kept[Event]:
     topic = Topics(settings.log.topic_prefix).quarantine.name
-    return Kept(open_log(settings), topic, Event.from_record, "quarantined event", "ochn quarantine list")
+    return Kept(settings, topic, Event.from_record, "quarantined event", "ochn quarantine list")
 
 
 def _has(event: Event, reason: str | None) -> bool:

@@ -1,7 +1,7 @@
 """Events put into the log again, slower than what comes in, so that a stop in the middle sends none of them twice.
 
 Before each step a journal in the data directory says which events it is about to append. Who goes on after a stop looks
-for those in the log: what is there is not appended again. Two replays don't run beside each other (a lock).
+for those in the log, and in the spool where that keeps them meanwhile: what is there is not appended again. Two replays don't run beside each other (a lock).
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -16,11 +16,14 @@ from eventlog.appending import append_durably
 from eventlog.embedded import files
 from eventlog.event import Event
 from eventlog.log import EventLog, LogScanner, Record
+from eventlog.topics import Topics
+from eventlog.waiting import waiting_for
 from forwarder.dead_letters import DESTINATION_HEADER
 
 LEAST_RATE: Final = 100.0  # events a second, where nothing comes in
 CLOSE_SECONDS: Final = 10.0
 _MILLISECOND: Final = 0.001  # what Kafka keeps of a time is whole milliseconds
+_REPLAYED: Final = b'"replayed":true'
 _WITHIN: Final = 60.0  # seconds from a step's first record to its last
 
 
@@ -68,10 +71,11 @@ class Journal:
 
 @dataclass(slots=True, kw_only=True)
 class Resender:
-    """`topic` is that of events; `rate` in events a second."""
+    """`spool`: of a log that has one; `rate` in events a second."""
 
     log: EventLog
-    topic: str
+    spool: EventLog | None
+    topics: Topics
     journal: Journal
     clock: Clock
     rate: float
@@ -86,9 +90,13 @@ class Resender:
         begun, at = set(self.journal.state.get("doing", ())), self.journal.state.get("at", 0.0)
         if not begun:
             return frozenset()
+        there, topic, since = set[str](), self.topics.events.name, at - _MILLISECOND
+        if self.spool is not None:  # first: what it hands on meanwhile is found in the log
+            kept = waiting_for(await self.spool.open_scanner(), self.topics, topic, since, _REPLAYED)
+            there |= {name_of(Event.from_record(record), record.headers) async for record in kept}
         scanner = await self.log.open_scanner()
-        records = scanner.scan(self.topic, at - _MILLISECOND, until=at + _WITHIN, containing=b'"replayed":true')
-        there = {name_of(Event.from_record(record), record.headers) async for record in records}
+        records = scanner.scan(topic, since, until=at + _WITHIN, containing=_REPLAYED)
+        there |= {name_of(Event.from_record(record), record.headers) async for record in records}
         return frozenset(begun & there)
 
     async def run(self, steps: AsyncIterator[Step], told: Callable[[int], None]) -> None:
