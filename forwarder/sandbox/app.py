@@ -1,5 +1,6 @@
 """The vendors on one port, each under its name: read, decide, keep, answer. The order is the promise."""
 
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -55,11 +56,12 @@ class _Door:
         now = self._clock.now()
         call = _incoming(scope, body)
         fault = self._faults.take(self._vendor.name, call.path)
-        answer = self._vendor.answer(call, now)
+        seen, thrown = (call.body, 0) if fault is None else fault.leaves(call.body)
+        answer = self._vendor.answer(replace(call, body=seen), now)
         if len(body) > _BODY_LIMIT:
             answer = Answer(413, self._vendor.failure("Too large"))
         elif fault is not None:
-            answer = fault.alters(answer, self._vendor)
+            answer = replace(fault.alters(answer, self._vendor), dropped=answer.dropped + thrown)
         await self._keep(call, answer, fault, now)
         await deliver(answer, fault, Caller(scope, receive, send), self._clock)
 

@@ -15,11 +15,13 @@ _UNANSWERED: Final = {
     "reset": "resets the connection (RST)",
     "hang": "never answers; with `delay`, resets after so many seconds",
 }
-# The vendor takes these calls, and its answer is late.
+# The vendor takes these calls; its answer is late, or no proof.
 _TAKEN: Final = {
     "slow": "answers after `delay` seconds (5)",
     "drip": "answers a byte each `delay` seconds (1)",
+    "partial": "takes the first half of a list, throws the rest away, and answers as to a success",
 }
+_LISTS: Final = ("data", "identity_values")  # where a body is no list itself, these of it are
 _REFUSED: Final = {
     "garbage": "answers 200 with a page that is no JSON, as a proxy in between does",
     "success_false": "answers 200 with the vendor's failure body",
@@ -54,6 +56,19 @@ class Fault(BaseModel):
         if self.fault == "status" and self.status is None:
             raise ValueError("the fault `status` needs a status")
         return self
+
+    def leaves(self, body: Any) -> tuple[Any, int]:
+        """What the vendor gets to see of a call's body, and how much of it is thrown away."""
+        if self.fault != "partial":
+            return body, 0
+        if isinstance(body, list):
+            seen = body[: (len(body) + 1) // 2]
+            return seen, len(body) - len(seen)
+        lists = [name for name in _LISTS if isinstance(body, Mapping) and isinstance(body.get(name), list)]
+        if not lists:
+            return body, 0
+        seen, thrown = self.leaves(body[lists[0]])
+        return {**body, lists[0]: seen}, thrown
 
     def alters(self, taken: Answer, vendor: Vendor) -> Answer:
         """What is answered where the vendor alone would have answered `taken`."""

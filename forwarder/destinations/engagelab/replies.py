@@ -41,13 +41,13 @@ def is_success(reply: Reply) -> bool:
 
 
 def register_verdict(call: Call, reply: Reply) -> Verdict:
-    """The memo's `visitors`: each one's identity. A refused list is registered one by one; a value without an EUID in
-    a success (which may be partial) is refused."""
+    """The memo's `visitors`: each one's identity. A list that is refused, or that gets EUIDs for a part of it (a success
+    may be partial), is registered one by one; who gets none alone is refused."""
     now, visitors = call.memo["now"], call.memo["visitors"]
-    values = {str(identity) for identity in visitors.values()}
-    if not is_success(reply) and len(values) > 1:
-        return Verdict(facts=tuple(person.refusal_fact(key, str(who), "", now) for key, who in visitors.items()))
+    values = {who.value for who in visitors.values()}
     euids = dict(_euids(reply)) if is_success(reply) else {}
+    if values - euids.keys() and len(values) > 1:
+        return Verdict(facts=tuple(person.refusal_fact(key, str(who), "", now) for key, who in visitors.items()))
     facts: list[Fact] = []
     for key, who in visitors.items():
         if who.value in euids:

@@ -67,11 +67,13 @@ def test_a_refused_register_is_repeated_one_by_one(facts: MemoryFacts) -> None:
     assert course(facts, mended, now=NOW + 61).outcomes[mended.id].kind == "delivered"
 
 
-def test_a_value_without_an_euid_is_refused(facts: MemoryFacts) -> None:
-    partial = saying(0, "register", data=[{"identity_value": "a", "euid": 7}, {"identity_value": "b"}])
+@pytest.mark.parametrize(("times", "then"), [(1, "delivered"), (9, "dead")])
+def test_who_got_no_euid_in_a_partial_success_is_asked_for_alone(facts: MemoryFacts, times: int, then: str) -> None:
+    partial = saying(0, "register", times=times, data=[{"identity_value": "a", "euid": 7}, {"identity_value": "b"}])
     one, other = make_event("web.init", subject="a"), make_event("web.init", subject="b")
     found = course(facts, one, other, answer=partial)
-    assert [found.outcomes[event.id].kind for event in (one, other)] == ["delivered", "dead"]
+    assert [body["identity_values"] for body in found.bodies()] == [["a", "b"], ["a"], ["b"]]
+    assert [found.outcomes[event.id].kind for event in (one, other)] == ["delivered", then]
 
 
 def test_refused_contacts_cost_the_event_that_told_them(facts: MemoryFacts) -> None:

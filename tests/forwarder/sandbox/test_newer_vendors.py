@@ -170,6 +170,24 @@ def test_engagelabs_codes(sandbox: SandboxProcess, code: int, path: str, body: d
     assert engage(sandbox, path, body, auth=("a", "b"))["code"] == 40050
 
 
+def test_a_partial_success(sandbox: SandboxProcess) -> None:
+    """EngageLab's page: "success or partial success"; who asks for EUIDs can see which part."""
+    one = euid(sandbox, "ann")
+    sandbox.fault(destination="engagelab", fault="partial")
+    values = {"identity_name": "user_id", "identity_values": ["ann", "bob", "cid"]}
+    answer = engage(sandbox, "user/register", values)
+    assert (answer["code"], [row["identity_value"] for row in answer["data"]]) == (0, ["ann", "bob"])
+    assert engage(sandbox, "event/report", {"data": [reported(one)] * 5}) == {"code": 0, "message": "success"}
+    assert engage(sandbox, "event/report", {"data": [reported(one)]})["code"] == 0
+    calls = sandbox.received("engagelab")[-3:]
+    assert [(call["events"], call["dropped"], call["fault"]) for call in calls] == [
+        (0, 1, "partial"),
+        (3, 2, "partial"),
+        (1, 0, "partial"),
+    ]
+    assert len(calls[1]["body"]["data"]) == 5, "kept is what came"
+
+
 @pytest.mark.parametrize("vendor", ["ray", "expertsender", "engagelab"])
 def test_faults_on_demand(sandbox: SandboxProcess, vendor: str) -> None:
     url = f"{sandbox.url}/{vendor}/x"
