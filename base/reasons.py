@@ -95,6 +95,7 @@ class Filter(StrEnum):
     SWITCHED_OFF = "switched_off"  # the mapping in the settings says no
     WITHHELD = "withheld"  # the visitor said no, and the destination's `withhold` obeys
     BOT = "bot"  # `bot:<rule>`: that rule tagged it, and the destination's `filter_bots` names it
+    ERASED = "erased"  # whose it is was erased (`ochn erase`) after it had come
     DUPLICATE = "duplicate"  # the same event, or one of the same client id, was seen a moment ago
 
 

@@ -1,6 +1,6 @@
 """Who asked to be forgotten (`<prefix>.erased`): what of them was received before is sent to nobody any more.
 
-The topic is compacted, and never expires. It holds an entry for each visitor's and person's id, under a keyed hash of it:
+The topic is compacted, and never expires. It holds an entry for the id of each visitor, person and event, under a keyed hash:
 `{"at": "<RFC 3339>"}`; under `<hash>:known` one for a device that others use too: of that only what is known goes. The key
 is a record of the topic itself, the first of them, so that a list outlives the secrets of the settings, and a forwarder
 needs none (docs/decisions/0011-erase.md).
@@ -61,7 +61,7 @@ class Erased:
         end, no event is older than the newest entry: then this is one comparison."""
         if event.receivedtime >= self._newest:
             return False
-        ids = (self._hash(each) for each in (event.subject, event.person) if each)
+        ids = (self._hash(each) for each in (event.subject, event.person, event.id) if each)
         return any(event.receivedtime < self._at(key, 0) for key in ids)
 
     def forgets(self, visitor: str, written: float = 0.0, offset: int = 0) -> bool:

@@ -9,6 +9,7 @@ from base.clock import Clock
 from base.ids import IdSource
 from base.logs import Logger
 from base.metrics import ForwarderMetrics
+from eventlog.erased import Erased
 from eventlog.log import LogScanner, LogWriter
 from eventlog.topics import Topics
 from forwarder.ahead import Ahead
@@ -22,6 +23,7 @@ from forwarder.duplicates import Duplicates
 from forwarder.durable import Durable
 from forwarder.engine import Engine
 from forwarder.facts import FactStore
+from forwarder.forgetting import Forgetter, Forgetting
 from forwarder.ledger import Ledger
 from forwarder.pace import Pace
 from forwarder.parking import Parking
@@ -52,6 +54,7 @@ class Surroundings:
     ids: IdSource
     metrics: ForwarderMetrics
     log: Logger
+    erased: Erased = field(default_factory=Erased)
     events_logged: bool = False
 
 
@@ -71,6 +74,7 @@ class Delivery:
 
     relay: Relay
     watch: Watch
+    forgetter: Forgetter
     store: Store
     transport: Transport
 
@@ -90,12 +94,14 @@ class _Kept:
 
 def build_delivery(target: Target, status: Status, around: Surroundings) -> Delivery:
     around = replace(around, log=around.log.bind(destination=target.destination.name))
+    target = replace(target, destination=Forgetting(target.destination, around.erased))
     kept = _keep(target, status, around)
     transport = target.open_transport()
     engine = _engine(target, transport, kept, around)
     return Delivery(
         relay=_relay(target.destination, kept, engine, around),
         watch=_watch(kept, engine, around),
+        forgetter=_forgetter(kept, engine, around),
         store=kept.store,
         transport=transport,
     )
@@ -109,7 +115,7 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
     name, clock, topics, settings = target.destination.name, around.clock, around.topics, around.settings
     durable = Durable(around.writer, _policy(settings), clock, around.ids, around.log)
     store = Store(around.data_dir / "forwarder" / f"{name}.db", clock, around.log)
-    facts = FactStore(topics.facts(name).name, store, durable, around.scanner, clock)
+    facts = FactStore(topics.facts(name).name, store, durable, around.scanner, clock, erased=around.erased)
     parking = Parking(
         destination=name,
         topic=topics.parked.name,
@@ -142,6 +148,7 @@ def _engine(target: Target, transport: Transport, kept: _Kept, around: Surroundi
         ledger=kept.ledger,
         dead_letters=kept.letters,
         parking=kept.parking,
+        erased=around.erased,
         status=kept.status,
         metrics=around.metrics,
         log=around.log,
@@ -216,6 +223,20 @@ def _watch(kept: _Kept, engine: Engine, around: Surroundings) -> Watch:
         facts=kept.facts,
         scanner=around.scanner,
         metrics=around.metrics,
+        clock=around.clock,
+        log=around.log,
+    )
+
+
+def _forgetter(kept: _Kept, engine: Engine, around: Surroundings) -> Forgetter:
+    return Forgetter(
+        topic=around.topics.erased.name,
+        erased=around.erased,
+        store=kept.store,
+        facts=kept.facts,
+        parking=kept.parking,
+        settlement=engine.settlement,
+        engine=engine,
         clock=around.clock,
         log=around.log,
     )

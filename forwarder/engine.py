@@ -44,6 +44,7 @@ class Engine:
     _failure: Exception | None = field(init=False, default=None)
     _ending: bool = field(init=False, default=False)
     _quiet: bool = field(init=False, default=False)
+    _quieting: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _new_first: bool = field(init=False, default=False)
     _asides: Asides = field(init=False)
     _order: Iterator[int] = field(init=False, default_factory=count)
@@ -95,16 +96,17 @@ class Engine:
 
     @asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
-        """Nothing is under way inside: what a new partition brings may be restored."""
-        self._quiet = True
-        if self._running:
-            await asyncio.wait(self._running)
-        await self._asides.parked()
-        try:
-            yield
-        finally:
-            self._quiet = False
-            self._wake.set()
+        """Nothing is under way inside: what a new partition brings may be restored. One at a time."""
+        async with self._quieting:
+            self._quiet = True
+            try:
+                if self._running:
+                    await asyncio.wait(self._running)
+                await self._asides.parked()
+                yield
+            finally:
+                self._quiet = False
+                self._wake.set()
 
     def _start(self) -> None:
         while not self._quiet and len(self._running) < self.concurrency:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from base.clock import Clock
+from eventlog.erased import Erased
 from eventlog.errors import AppendError
 from eventlog.event import Event
 from eventlog.log import LogScanner, Record, StoredRecord
@@ -31,8 +32,11 @@ Doc = Mapping[str, Mapping[str, Any]]  # fact key -> value
 class FactStore:
     """One destination's. `topic` is its changelog's name."""
 
-    def __init__(self, topic: str, store: Store, durable: Durable, scanner: LogScanner, clock: Clock) -> None:
+    def __init__(
+        self, topic: str, store: Store, durable: Durable, scanner: LogScanner, clock: Clock, *, erased: Erased
+    ) -> None:
         self._topic = topic
+        self._erased = erased
         self._store = store
         self._durable = durable
         self._scanner = scanner
@@ -140,8 +144,20 @@ class FactStore:
     async def restore(self, partition: int) -> None:
         """Before the first event of a partition that was just assigned: another host may have taught it since."""
         await self._store.settled()
-        await catch_up(self._store, self._scanner, self._topic, partition, _apply)
+        await catch_up(self._store, self._scanner, self._topic, partition, self._apply)
         self._cache.clear()
+
+    def _apply(self, record: StoredRecord) -> list[Statement]:
+        owner = record.key.decode()
+        return [_statement(owner, None if self._erased.forgets(owner, record.timestamp) else record.value)]
+
+    async def forget(self, owners: Sequence[str]) -> None:
+        """All that is known of them, in the changelog too. Nothing of theirs may be under way."""
+        for first in range(0, len(owners), GROUP):
+            chosen: dict[str, Doc] = {owner: {} for owner in owners[first : first + GROUP]}
+            self._unwritten.update(chosen)
+            await asyncio.gather(*(self._write(owner, doc) for owner, doc in chosen.items()))
+        await self._store.settled()
 
     async def checkpoint(self, partitions: Iterable[int]) -> None:
         """Notes how far the store holds the changelog, so that the next restore has little to read. Everything below
@@ -171,10 +187,6 @@ class View:
         while outer not in self._visitors and "/" in outer:
             outer = outer.rpartition("/")[0]
         return self._visitors.get(outer, scope)
-
-
-def _apply(record: StoredRecord) -> list[Statement]:
-    return [_statement(record.key.decode(), record.value)]
 
 
 def _statement(owner: str, body: bytes | None) -> Statement:

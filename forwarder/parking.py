@@ -110,13 +110,15 @@ class Parking:
         rows = self.store.read(
             "SELECT doc FROM parked WHERE subject = ? ORDER BY part, place LIMIT ?", (subject, WINDOW)
         )
-        return [_work(ParkedEvent.from_bytes(doc), len(doc), self.clock.monotonic()) for (doc,) in rows]
+        return [self.work(doc) for (doc,) in rows]
 
     def hope(self, subject: str) -> list[Work]:
         """One that came behind the others and was never planned: it may bring what those wait for."""
         query = "SELECT doc FROM parked WHERE subject = ? AND reason = ? ORDER BY part, place LIMIT 1"
-        rows = self.store.read(query, (subject, Parked.BEHIND_PARKED))
-        return [_work(ParkedEvent.from_bytes(doc), len(doc), self.clock.monotonic()) for (doc,) in rows]
+        return [self.work(doc) for (doc,) in self.store.read(query, (subject, Parked.BEHIND_PARKED))]
+
+    def work(self, doc: bytes) -> Work:
+        return _work(ParkedEvent.from_bytes(doc), len(doc), self.clock.monotonic())
 
     def due(self, partitions: Collection[int], limit: int) -> list[str]:
         """Visitors whose turn in the slow lane has come, of these partitions."""
@@ -151,6 +153,10 @@ class Parking:
         key = f"{work.event.id}:{self.destination}".encode()
         await self.durable.put(Record(self.topic, key, None, self.clock.now()))
         await self.store.write(*_delete(key))
+
+    async def drop(self, work: Work) -> None:
+        """From here alone: what becomes of it is another's to say."""
+        await self.store.write(*_delete(f"{work.event.id}:{self.destination}".encode()))
 
     async def postpone(self, subject: str) -> None:
         """Nothing more now: those of the visitor that are due are tried again after the pause."""

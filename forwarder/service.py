@@ -17,6 +17,7 @@ from base.logs import Logger, build_logger
 from base.metrics import forwarder_metrics, log_metrics
 from base.process import ending_at_signal
 from eventlog.build import build_log
+from eventlog.erased import follow
 from eventlog.log import EventLog
 from eventlog.topics import Topics
 from forwarder.build import Surroundings, Target
@@ -93,6 +94,10 @@ async def run_forwarder(
         reload = DestinationReload(settings, running, environ, forwarder.logger)
         reloading = asyncio.create_task(reload.watch(forwarder.around.clock))
         stack.callback(reloading.cancel)
+        around = forwarder.around
+        list_of_erased = around.topics.erased.name
+        hearing = follow(around.erased, around.scanner, list_of_erased, around.clock, forwarder.logger)
+        stack.callback(asyncio.create_task(hearing).cancel)
         ready()
         targets = [_target(destination, settings) for destination in running]
         relays = (keep_delivering(target, forwarder.log, forwarder.around, ending) for target in targets)

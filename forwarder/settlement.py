@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from base.logs import Logger
 from base.metrics import Counts, ForwarderMetrics
-from base.reasons import Dead, Parked
+from base.reasons import Dead, Filter, Parked
+from eventlog.erased import Erased
 from forwarder.dead_letters import DeadLetters
-from forwarder.destinations.base import Outcome, dead, parked
+from forwarder.destinations.base import Outcome, dead, filtered, parked
 from forwarder.ledger import Ledger
 from forwarder.parking import Parking
 from forwarder.status import Status
@@ -18,11 +19,13 @@ from forwarder.work import Evidence, Work
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Settlement:
-    """`events_logged`: a line for each event, which `ochn dev` draws."""
+    """`events_logged`: a line for each event, which `ochn dev` draws. Of who was erased nothing is kept: neither parked
+    nor as a dead letter."""
 
     ledger: Ledger
     dead_letters: DeadLetters
     parking: Parking
+    erased: Erased
     status: Status
     metrics: ForwarderMetrics
     log: Logger
@@ -57,6 +60,8 @@ class Settlement:
             if outcome.kind == "delivered":
                 await self._remember(work, outcome, _answer(evidence))
             return
+        if outcome.kind in ("parked", "dead") and self.erased.denies(work.event):
+            outcome = filtered(Filter.ERASED)
         if outcome.kind == "parked" and self.parking.expired(work):
             outcome = _expired(work, outcome)
         if outcome.kind == "parked":
@@ -92,6 +97,9 @@ class Settlement:
         """Once: one that is parked already only changes its reason."""
         if work.waiting is not None:
             await self.parking.park(work, reason)
+        elif self.erased.denies(work.event):
+            work.aside = True
+            await self.settle(work, filtered(Filter.ERASED))
         elif not work.aside:
             work.aside = True
             await self.parking.park(work, reason, due=due)

@@ -89,6 +89,20 @@ class Store:
             return False
         return True
 
+    def define(self, name: str, function: Callable[[Any], Any]) -> None:
+        """For queries of `look`: SQL's `name(value)`, called in the thread."""
+        self._writing.create_function(name, 1, function)
+
+    async def look(self, query: str) -> list[tuple[Any, ...]]:
+        """Whatever it takes, in the thread; after all that was written so far."""
+        await self.settled()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: self._writing.execute(query).fetchall())
+
+    async def scrub(self) -> None:
+        """What was deleted is in no file any more."""
+        await self.look("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def settled(self) -> None:
         """Returns once everything written so far is committed."""
         if self._flushing is not None:
@@ -128,6 +142,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = ON")  # of an erased person no byte stays behind
     return connection
 
 

@@ -13,6 +13,7 @@ from forwarder.status import Status, status_path
 
 AGAIN_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 1.0
+UNREAD_SECONDS: Final = 0.1  # between two looks whether the list of the erased was read
 
 
 async def keep_delivering(
@@ -33,10 +34,15 @@ async def keep_delivering(
 
 
 async def _deliver(target: Target, status: Status, log: EventLog, around: Surroundings, ending: asyncio.Event) -> None:
+    """Not before the list of the erased was read once: it can't be while the log is away, and then nothing else can."""
+    while not around.erased.read and not ending.is_set():
+        await around.clock.sleep(UNREAD_SECONDS)
     delivery = build_delivery(target, status, around)
-    watching = asyncio.create_task(delivery.watch.run())
-    renewing = asyncio.create_task(take_up(target.renewal, delivery.relay.engine))
+    watching, renewing = delivery.watch.run(), take_up(target.renewal, delivery.relay.engine)
+    beside = [asyncio.create_task(watching), asyncio.create_task(renewing)]
     try:
+        await delivery.forgetter.catch_up()
+        beside.append(asyncio.create_task(delivery.forgetter.run()))
         group, topic = around.topics.group(target.destination.name), around.topics.events.name
         reader = WatchedReader(
             topic,
@@ -49,9 +55,9 @@ async def _deliver(target: Target, status: Status, log: EventLog, around: Surrou
         status.problem = ""
         await delivery.relay.run(reader, ending, around.settings.drain_seconds)
     finally:
-        watching.cancel()
-        renewing.cancel()
-        await asyncio.gather(watching, renewing, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         delivery.watch.show()
         await delivery.store.close(CLOSE_SECONDS)
         await delivery.transport.close()

@@ -12,6 +12,7 @@ from base.ids import SeededIds
 from base.logs import quiet_logger
 from base.reasons import Trouble
 from base.settings import Section
+from eventlog.erased import Erased
 from eventlog.errors import LogUnavailable, RecordTooLarge
 from eventlog.log import Position, StoredRecord
 from eventlog.memory import MemoryLog
@@ -150,7 +151,7 @@ async def fact_store(directory: Path, log: MemoryLog) -> tuple[FactStore, Store]
     clock = ManualClock()
     store = Store(directory / "x.db", clock, quiet_logger())
     durable = Durable(await log.open_writer(), POLICY, clock, SeededIds(), quiet_logger())
-    return FactStore("facts", store, durable, await log.open_scanner(), clock), store
+    return FactStore("facts", store, durable, await log.open_scanner(), clock, erased=Erased()), store
 
 
 async def test_facts_are_read_back_from_memory_store_and_changelog(tmp_path: Path) -> None:

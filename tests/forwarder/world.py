@@ -15,6 +15,7 @@ from base.ids import SeededIds
 from base.logs import quiet_logger
 from base.metrics import forwarder_metrics
 from eventlog.appending import append_durably
+from eventlog.erased import Erased
 from eventlog.event import Event
 from eventlog.log import EventLog, LogScanner, LogWriter, Record, StoredRecord
 from eventlog.memory import MemoryLog
@@ -48,6 +49,7 @@ class World:
     settings: ForwarderSettings = field(default_factory=ForwarderSettings)
     options: DestinationSettings = field(default_factory=DestinationSettings)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    erased: Erased = field(default_factory=lambda: Erased(read=True))
     build: Callable[[Target, Status, Surroundings], Delivery] = build_delivery
 
     async def append(self, *events: Event) -> None:
@@ -126,6 +128,7 @@ class World:
             ids=SeededIds(1),
             metrics=forwarder_metrics(CollectorRegistry()),
             log=quiet_logger(),
+            erased=self.erased,
         )
         name = self.destination.name
         path = self.directory / "forwarder" / f"{name}.status.json"

@@ -1,0 +1,108 @@
+"""Who was erased (`ochn erase`): nothing more is sent of what had come of them, and what was known of them here goes.
+
+The list is the log's topic (eventlog/erased.py), so a forwarder on any host obeys it while it runs, and at its start
+before its first call.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import orjson
+
+from base.clock import Clock
+from base.logs import Logger
+from base.reasons import Filter
+from eventlog.erased import FOLLOW_SECONDS, Erased
+from eventlog.errors import LogError
+from eventlog.event import Event
+from forwarder.destinations.base import Call, Destination, Facts, Plan, Verdict, filtered
+from forwarder.engine import Engine
+from forwarder.errors import TransportError
+from forwarder.facts import FactStore
+from forwarder.parking import Parking
+from forwarder.settlement import Settlement
+from forwarder.store import Store, taken_in
+from forwarder.transport import Reply
+
+_PART: Final = 0  # the list has one
+
+
+class Forgetting:
+    """A destination that gets nothing of who was erased: asked before each call, so that what waits here, parked or to
+    be tried again, isn't sent either."""
+
+    def __init__(self, inner: Destination, erased: Erased) -> None:
+        self.name = inner.name
+        self.kind = inner.kind
+        self.batch = inner.batch
+        self._inner = inner
+        self._erased = erased
+
+    def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
+        gone = {event.id: filtered(Filter.ERASED) for event in events if self._erased.denies(event)}
+        if not gone:
+            return self._inner.plan(events, facts, now)
+        others = [event for event in events if event.id not in gone]
+        plan = self._inner.plan(others, facts, now) if others else Plan()
+        return replace(plan, settled={**plan.settled, **gone})
+
+    def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
+        return self._inner.classify(call, reply)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Forgetter:
+    """One destination's. `topic` is the list's name."""
+
+    topic: str
+    erased: Erased
+    store: Store
+    facts: FactStore
+    parking: Parking
+    settlement: Settlement
+    engine: Engine
+    clock: Clock
+    log: Logger
+    _done: int = field(init=False, default=0)  # offset of the list up to which all is forgotten
+
+    def __post_init__(self) -> None:
+        self.store.define("forgotten", lambda owner: self.erased.forgets(owner, offset=self._done))
+        self.store.define("denied", lambda doc: self.erased.denies(_event(doc)))
+        known = self.store.read("SELECT next FROM taken_in WHERE topic = ? AND part = ?", (self.topic, _PART))
+        self._done = known[0][0] if known else 0
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                await self.catch_up()
+            except LogError as error:
+                self.log.warning("erased.not_forgotten", error=str(error))
+            await self.clock.sleep(FOLLOW_SECONDS)
+
+    async def catch_up(self) -> None:
+        """What the list says by now. While nothing is under way: a reply that comes later would teach it again."""
+        end = self.erased.end
+        if end <= self._done:
+            return
+        async with self.engine.quiet():
+            await self._settle_parked()
+            owners = [owner for (owner,) in await self.store.look("SELECT owner FROM facts WHERE forgotten(owner)")]
+            await self.facts.forget(owners)
+        await taken_in(self.store, self.topic, _PART, end)
+        await self.store.scrub()
+        self._done = end
+
+    async def _settle_parked(self) -> None:
+        """Told of where they are ours to tell of; of another's partition, the copies that are left here go."""
+        for (doc,) in await self.store.look("SELECT doc FROM parked WHERE denied(doc)"):
+            work = self.parking.work(doc)
+            if work.partition in self.engine.ledger.partitions:
+                await self.settlement.settle(work, filtered(Filter.ERASED))
+            else:
+                await self.parking.drop(work)
+
+
+def _event(doc: bytes) -> Event:
+    return Event.from_bytes(orjson.dumps(orjson.loads(doc)["event"]))
