@@ -115,7 +115,7 @@ def forwarder_metrics(registry: CollectorRegistry) -> ForwarderMetrics:
             "ochn_call_seconds", "An upstream call.", ["destination"], buckets=SECONDS, registry=registry
         ),
         lag=Gauge(
-            "ochn_lag", "Events behind the log's end.", ["destination"], multiprocess_mode="livesum", registry=registry
+            "ochn_lag", "Events behind the log's end.", ["destination"], multiprocess_mode="livemax", registry=registry
         ),
         paused=Gauge("ochn_paused", "1 while paused.", ["destination"], multiprocess_mode="livemax", registry=registry),
         parked=Gauge(

@@ -24,6 +24,7 @@ from forwarder.durable import Durable
 from forwarder.engine import Engine
 from forwarder.facts import FactStore
 from forwarder.forgetting import Forgetter, Forgetting
+from forwarder.lag import Lag
 from forwarder.ledger import Ledger
 from forwarder.pace import Pace
 from forwarder.parking import Parking
@@ -213,15 +214,22 @@ def _relay(destination: Destination, kept: _Kept, engine: Engine, around: Surrou
 
 
 def _watch(kept: _Kept, engine: Engine, around: Surroundings) -> Watch:
+    topics = around.topics
+    lag = Lag(
+        topic=topics.events.name,
+        group=topics.group(kept.status.destination),
+        scanner=around.scanner,
+        ends=kept.ledger.ends,
+        clock=around.clock,
+    )
     return Watch(
-        events=around.topics.events.name,
         status=kept.status,
         breaker=kept.breaker,
         engine=engine,
         ledger=kept.ledger,
         parking=kept.parking,
         facts=kept.facts,
-        scanner=around.scanner,
+        lag=lag,
         metrics=around.metrics,
         clock=around.clock,
         log=around.log,

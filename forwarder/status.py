@@ -63,11 +63,15 @@ class Status:
         elif outcome.kind == "filtered":
             self.filtered[str(outcome.reason)] += 1
 
-    def show(self, breaker: Breaker, parked: int, in_flight: int) -> None:
-        state = ("troubled", self.problem) if self.problem else (breaker.state, breaker.reason)
+    def show(self, breaker: Breaker, parked: int, in_flight: int, *, assigned: bool) -> None:
+        state: tuple[str, str | None] = (breaker.state, breaker.reason)
+        if self.problem:
+            state = ("troubled", self.problem)
+        if state[0] == "running" and not assigned:
+            state = ("unassigned", None)
         if state != self._state:
             self._state, self._since = state, rfc3339(self.clock.now())
-        if state[0] != "running" or breaker.last_error != self._error:
+        if state[0] not in ("running", "unassigned") or breaker.last_error != self._error:
             self._error, self._failed = breaker.last_error, rfc3339(self.clock.now())
         document: dict[str, Any] = {
             "destination": self.destination,

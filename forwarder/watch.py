@@ -9,10 +9,10 @@ from base.logs import Logger
 from base.metrics import ForwarderMetrics
 from base.tasks import is_wanted_to_end
 from eventlog.errors import LogError
-from eventlog.log import LogScanner
 from forwarder.breaker import Breaker
 from forwarder.engine import Engine
 from forwarder.facts import FactStore
+from forwarder.lag import Lag
 from forwarder.ledger import Ledger
 from forwarder.parking import Parking
 from forwarder.status import Status
@@ -23,16 +23,13 @@ CHECKPOINT_SECONDS: Final = 60.0  # of facts that a start after a crash reads ag
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """`events` is the topic that lag is measured in."""
-
-    events: str
     status: Status
     breaker: Breaker
     engine: Engine
     ledger: Ledger
     parking: Parking
     facts: FactStore
-    scanner: LogScanner
+    lag: Lag
     metrics: ForwarderMetrics
     clock: Clock
     log: Logger
@@ -44,7 +41,7 @@ class Watch:
         while True:
             self.show()
             try:
-                await self._measure_lag()
+                self.metrics.lag.labels(self.status.destination).set(await self.lag.measure())
                 if self.clock.monotonic() - checkpoint >= CHECKPOINT_SECONDS:
                     checkpoint = self.clock.monotonic()
                     await self.facts.checkpoint(self.ledger.partitions)
@@ -69,11 +66,6 @@ class Watch:
 
     def show(self) -> None:
         name, parked = self.status.destination, self.parking.count()
-        self.status.show(self.breaker, parked, self.engine.in_flight)
+        self.status.show(self.breaker, parked, self.engine.in_flight, assigned=bool(self.ledger.partitions))
         self.metrics.paused.labels(name).set(self.breaker.state == "paused")
         self.metrics.parked.labels(name).set(parked)
-
-    async def _measure_lag(self) -> None:
-        bounds, ends = await self.scanner.bounds(self.events), self.ledger.ends()
-        lag = sum(bounds[partition][1] - end for partition, end in ends.items() if partition in bounds)
-        self.metrics.lag.labels(self.status.destination).set(max(0, lag))

@@ -38,6 +38,7 @@ _BY_ITSELF: Final = "it is tried again by itself, and nothing is lost meanwhile"
 _WAYS_OUT: Final[Mapping[str, str]] = {
     Trouble.CREDENTIALS: "mend its secret in the settings: it is taken within seconds, and nothing is lost meanwhile",
     Trouble.SAME_REFUSAL: "a setting is wrong, not the events: ochn dead-letters list says what the vendor answered",
+    "unassigned": "its group is coming together, or another forwarder has all of it: what waits is in the lag",
     "stopped": "start it: ochn forwarder",
     "never ran": "start it: ochn forwarder",
     "switched off": "enabled = true in the settings; it goes on where it stood",

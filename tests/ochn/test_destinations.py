@@ -1,5 +1,6 @@
 """How every destination is: while it runs, while it stands still, and while nobody runs at all."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import orjson
 import pytest
 
 from forwarder.transport import Reply
+from tests.forwarder.stand import TOPICS
 from tests.ochn.stand import Stand
 
 
@@ -36,6 +38,24 @@ def test_what_it_has_done(stand: Stand) -> None:
     assert found["last_success"]
     assert "way_out" not in found
     assert "filtered high_volume 1" in stand.ask("destinations")
+
+
+def test_who_holds_nothing_says_so_and_what_waits(stand: Stand) -> None:
+    async def behind_another() -> None:
+        await stand.world.append(stand.event("v1"), stand.event("v2"))
+        other = await stand.world.log.open_reader(TOPICS.group("fp"), TOPICS.events.name, "earliest")
+        await other.next(0, 5.0)
+        async with stand.world.running() as delivery:
+            watching = asyncio.create_task(delivery.watch.run())
+            while not (shown := next(iter(delivery.watch.metrics.lag.collect())).samples) or shown[0].value != 2:
+                await asyncio.sleep(0.01)
+            watching.cancel()
+        await other.close(1)
+
+    stand.do(behind_another)
+    found = row(stand)
+    assert (found["state"], found["lag"], found["last_failure"]) == ("unassigned", 2, None)
+    assert "another forwarder has all of it" in stand.ask("destinations")
 
 
 def test_paused_says_why_and_the_way_out(stand: Stand) -> None:
