@@ -1,8 +1,10 @@
-"""Thousands of connections that say little: the slow ones say a byte a second, the idle ones nothing.
+"""Thousands of connections that say little: the slow ones say a byte a second, each at a moment of its own in it, the
+idle ones nothing.
 
     python -m loadtests.crowd PORT COUNT headers|body|again|idle SECONDS
 
-Only ever at loopback. It prints what it saw as a line of JSON, so that it can be a process of its own.
+Only ever at loopback. It prints `open` once all are, and what it saw as a line of JSON, so that it can be a process of
+its own.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ import uvloop
 from loadtests.machine import ROOT, Cores, pinned
 from loadtests.servers import HOST
 
+TURNS: Final = 50  # in a second: each is some connections' moment
 AT_ONCE: Final = 200  # connections that are opened beside each other
 HEAD: Final = b"POST /jsapi/send HTTP/1.1\r\nHost: x\r\n"
 WHOLE: Final = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -50,6 +53,8 @@ class _Slow(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
         self.say(self.first)
+        if self.first == WHOLE:
+            self.began = 0.0  # it is slow only with what it says next
 
     def connection_lost(self, _: Exception | None) -> None:
         self.ended = time.monotonic()
@@ -71,12 +76,14 @@ async def crowd(port: int, count: int, kind: str, seconds: float) -> Seen:
     for at in range(0, count, AT_ONCE):
         opened = (loop.create_connection(lambda: _Slow(first), HOST, port) for _ in range(min(AT_ONCE, count - at)))
         slow += [protocol for _, protocol in await asyncio.gather(*opened)]
-    until, place = time.monotonic() + seconds, 0
+    print("open", flush=True)
+    until, began, turn = time.monotonic() + seconds, time.monotonic(), 0
     while time.monotonic() < until and not all(one.ended for one in slow):
-        for one in slow:
+        place = turn // TURNS
+        for one in slow[turn % TURNS :: TURNS]:
             one.say(drip[place : place + 1])
-        place += 1
-        await asyncio.sleep(1.0)
+        turn += 1
+        await asyncio.sleep(max(0.0, began + turn / TURNS - time.monotonic()))
     closed = [one.ended - one.began for one in slow if one.ended]
     for one in slow:
         one.leave()
@@ -88,6 +95,12 @@ def started(port: int, count: int, kind: str, seconds: float, cores: Cores = ())
     how: Sequence[str] = [str(port), str(count), kind, str(seconds)]
     command = pinned(cores, [sys.executable, "-m", "loadtests.crowd", *how])
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def are_open(driver: "subprocess.Popen[str]") -> None:
+    """Waits until they are."""
+    assert driver.stdout is not None
+    driver.stdout.readline()
 
 
 def seen(driver: "subprocess.Popen[str]") -> Seen:

@@ -3,9 +3,10 @@
 `python -m loadtests.peak --parts hostile` (faults.md, rows 13 and 14).
 """
 
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 from loadtests import crowd
 from loadtests.calls import visit
@@ -32,20 +33,22 @@ def hostile(stand: Stand) -> Iterator[Line]:
 
 
 def _slow(stand: Stand, server: Server, share: int) -> Iterator[Line]:
-    quiet = _live(stand, server, stand.options.seconds)
     count = sum(each // share for each, _ in SLOW.values())
-    stand.tell(f"{count:,} slow connections")
-    with ExitStack() as stack:
-        driven = [
-            stack.enter_context(crowd.started(server.port, each // share, kind, limit + GRACE, stand.seats.broker))
-            for kind, (each, limit) in SLOW.items()
-        ]
-        time.sleep(1)
-        beset = _live(stand, server, stand.options.seconds)
-        seen = [crowd.seen(driver) for driver in driven]
+    rounds = []
+    for _ in range(stand.options.rounds):  # by turns, so that both have the same neighbours
+        quiet = _live(stand, server, stand.options.seconds)
+        stand.tell(f"{count:,} slow connections")
+        with _crowds(stand, server, share, stand.options.seconds + GRACE) as driven:
+            rounds.append((quiet, _live(stand, server, stand.options.seconds)))
+            for driver in driven:
+                driver.terminate()
+    quiet, beset = sorted(rounds, key=lambda pair: pair[1].p99_ms / pair[0].p99_ms)[len(rounds) // 2]
     target = Target(most=round(2 * quiet.p99_ms, 1))
     name = f"p99 at {RATE:,.0f}/s beside {count:,} slow connections"
     yield line("hostile", name, "ms", beset.p99_ms, quiet.p99_ms, target=target, note=_lost(beset))
+    stand.tell(f"{count:,} slow connections, until they are closed")
+    with _crowds(stand, server, share) as driven:
+        seen = [crowd.seen(driver) for driver in driven]
     for one in seen:
         limit = SLOW[one.kind][1]
         note = f"{one.closed:,} of {one.opened:,} were"
@@ -54,12 +57,30 @@ def _slow(stand: Stand, server: Server, share: int) -> Iterator[Line]:
         )
 
 
+@contextmanager
+def _crowds(
+    stand: Stand, server: Server, share: int, seconds: float | None = None
+) -> "Iterator[list[subprocess.Popen[str]]]":
+    """All of them open; they end by themselves after `seconds`, or when their time must be up."""
+    with ExitStack() as stack:
+        driven = [
+            stack.enter_context(
+                crowd.started(server.port, each // share, kind, seconds or limit + GRACE, stand.seats.broker)
+            )
+            for kind, (each, limit) in SLOW.items()
+        ]
+        for driver in driven:
+            crowd.are_open(driver)
+        yield driven
+
+
 def _idle(stand: Stand, server: Server, count: int) -> Iterator[Line]:
     _live(stand, server, stand.options.seconds)
     before, seconds = resident_mb(server.pid), stand.options.seconds + 2.0
     stand.tell(f"{count:,} idle connections")
     with crowd.started(server.port, count, "idle", seconds + count / 1000, stand.seats.broker) as driver:
-        time.sleep(2 + count / 2000)
+        crowd.are_open(driver)
+        time.sleep(2)
         live = _live(stand, server, stand.options.seconds)
         more = resident_mb(server.pid) - before
         seen = crowd.seen(driver)
