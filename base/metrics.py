@@ -40,6 +40,7 @@ class CollectorMetrics:
     events: Counter
     quarantined: Counter
     bots: Counter
+    files_deleted: Counter
     answer_seconds: Histogram
     in_flight: Gauge
 
@@ -77,6 +78,7 @@ def collector_metrics(registry: CollectorRegistry) -> CollectorMetrics:
         events=Counter("ochn_events", "Events answered 2xx.", ["type", "verdict"], registry=registry),
         quarantined=Counter("ochn_quarantined", "Reasons of quarantined events.", ["reason"], registry=registry),
         bots=Counter("ochn_bots", "Events answered 2xx that a rule tagged.", ["rule"], registry=registry),
+        files_deleted=Counter("ochn_files_deleted", "Files beside the log, deleted for their age.", registry=registry),
         answer_seconds=Histogram(
             "ochn_answer_seconds", "First byte to answer.", ["route"], buckets=SECONDS, registry=registry
         ),

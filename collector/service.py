@@ -31,6 +31,7 @@ from collector.protocol import build_protocol
 from collector.reload import CollectorReload
 from collector.settings import CollectorRoot
 from collector.shim import DEFAULT_STATIC_DIR, find_scripts
+from collector.tidying import keep_tidy
 from eventlog.build import build_log
 from eventlog.topics import Topics
 
@@ -64,7 +65,8 @@ async def open_collector(
     log = build_log(settings.log, settings.data_dir, topics.all(()), clock, counted, logger, crowded=crowded)
     writer = await log.open_writer()
     live = CollectorReload(settings, environ, logger)
-    watching = asyncio.create_task(live.watch(clock))
+    tidying = keep_tidy(settings.data_dir, settings.collector.files_days, clock, metrics.files_deleted, logger)
+    beside_it = [asyncio.create_task(live.watch(clock)), asyncio.create_task(tidying)]
     try:
         intake = build_intake(
             settings,
@@ -86,7 +88,8 @@ async def open_collector(
             app = _app(settings, AsgiDoor(door, ads), intake, health, logger)
             yield Collector(app, protocol, health, logger, registry)
     finally:
-        watching.cancel()
+        for task in beside_it:
+            task.cancel()
         await writer.close(CLOSE_SECONDS)
 
 

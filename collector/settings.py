@@ -201,6 +201,8 @@ class CollectorSettings(Section):
     """Addresses or networks whose X-Forwarded-For is believed."""
     cookie_seconds: int = Field(default=34_560_000, ge=0)
     """Life of the same-site id cookie that answers a web init (400 days); 0 sets none."""
+    files_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+    """Days after which files of leads and bodies too large for the log are deleted (`files/`, `oversize/`); 0: never."""
     script_max_age: int = Field(default=3600, ge=0)
     """Cache-Control of omnichannel.js, in seconds."""
     script_aliases: tuple[str, ...] = ()

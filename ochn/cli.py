@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, Command | Group]] = {
     "status": Command("ochn.status:status", "ochn status --data-dir ./data"),
     "destinations": Command("ochn.destinations:destinations", "ochn destinations --data-dir ./data"),
     "replay": Command("ochn.replay:replay", "ochn replay --from 3h --to 1h --destination netcore --dry-run"),
+    "erase": Command("ochn.erase:erase", "ochn erase --person - --dry-run < who.txt"),
     "trace": Command("ochn.trace:trace", "ochn trace 0190f3a1-5b2c-7… --data-dir ./data"),
     "panel-checklist": Command("ochn.panel_checklist:panel_checklist", "ochn panel-checklist netcore"),
     "explain": Command(

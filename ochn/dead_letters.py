@@ -16,6 +16,7 @@ from forwarder.dead_letters import DeadLetter
 from ochn.again import Asked, send_again
 from ochn.config import Settings
 from ochn.kept import Kept
+from ochn.leaving_out import without_erased
 from ochn.log_access import run
 from ochn.options import (
     Config,
@@ -120,9 +121,9 @@ def dead_replay(
     if chosen.keys() - events.keys():
         told = f"{len(chosen) - len(events)} were never an event, and stay"
         Console(stderr=True, highlight=False).print(told, markup=False)
-    preview = Preview()
+    preview, events = Preview(), without_erased(settings, events, _event)
     for letter in events.values():
-        preview.add(letter.destination, Event.from_bytes(orjson.dumps(letter.event)))
+        preview.add(letter.destination, _event(letter))
     if not preview.total:
         raise UserError("no dead letter that could be sent is like that", f"{kept.command} shows them")
     topics = Topics(settings.log.topic_prefix)
@@ -145,6 +146,10 @@ def _filters(destination: str | None, reason: str | None, key: str | None, since
 def _kept(settings: Settings) -> Kept[DeadLetter]:
     topic = Topics(settings.log.topic_prefix).dead_letters.name
     return Kept(settings, topic, _decoded, "dead letter", "ochn dead-letters list")
+
+
+def _event(letter: DeadLetter) -> Event:
+    return Event.from_bytes(orjson.dumps(letter.event))
 
 
 def _decoded(record: StoredRecord) -> DeadLetter:

@@ -16,6 +16,7 @@ from eventlog.topics import Topics
 from ochn.again import Asked, send_again
 from ochn.config import Settings
 from ochn.kept import Kept
+from ochn.leaving_out import without_erased
 from ochn.log_access import open_spool, run
 from ochn.options import Config, DataDir, DryRun, EventId, Every, Json, Rate, Reason, Yes
 from ochn.output import age, json_lines, pretty, table
@@ -65,7 +66,8 @@ def quarantine_replay(
     if bool(event_id) == every:
         raise UserError("which ones?", f"name an event, or say --all; {kept.command} shows them")
     chosen = run(kept.find(event_id) if event_id else kept.all(), settings)
-    found = {key: event for key, event in chosen.items() if reason in (None, event.quarantinereasons)}
+    asked = {key: event for key, event in chosen.items() if reason in (None, event.quarantinereasons)}
+    found = without_erased(settings, asked, lambda event: event)
     preview, cut = Preview(), 0
     for event in found.values():
         preview.add(EVERY, event)

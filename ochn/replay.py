@@ -10,11 +10,13 @@ from rich.console import Console
 
 from base.clock import Clock, SystemClock
 from base.errors import UserError
+from eventlog.erased import Erased
 from eventlog.event import RECORD_HEADERS, Event, UnreadableEvent
 from eventlog.log import EventLog, LogScanner, Position, Record, StoredRecord
 from eventlog.topics import Topics
 from forwarder.dead_letters import DESTINATION_HEADER
 from ochn.again import Asked, send_again
+from ochn.leaving_out import erased_by_now, tell_left_out
 from ochn.log_access import open_log, run
 from ochn.options import Config, DataDir, DryRun, Key, Rate, Yes
 from ochn.preview import Preview
@@ -46,8 +48,10 @@ def replay(
     words = "\0".join((destination, since, until, key or "", kind or ""))
     journal = Journal(settings.data_dir, f"window-{hashlib.sha256(words.encode()).hexdigest()[:12]}")
     window = _resumed(asked, journal, again=again)
-    resend = _Resend(open_log(settings), Topics(settings.log.topic_prefix), window, journal, SystemClock())
-    preview = run(resend.preview(), settings, None)
+    topics, erased = Topics(settings.log.topic_prefix), erased_by_now(settings)
+    resend = _Resend(open_log(settings), topics, window, journal, SystemClock(), erased)
+    preview, left_out = run(resend.preview(), settings, None)
+    tell_left_out(left_out)
     if not preview.total:
         raise UserError("nothing of that window is to be sent", "see --from, --to, --key, --type")
     if send_again(settings, journal, preview, resend.steps, Asked(yes, dry_run, rate)):
@@ -90,23 +94,29 @@ class _Resend:
     window: Window
     journal: Journal
     clock: Clock
+    erased: Erased
 
-    async def preview(self) -> Preview:
-        """Of what is left; and where the log ends for this replay, which itself makes it longer."""
-        scanner, preview = await self.log.open_scanner(), Preview()
+    async def preview(self) -> tuple[Preview, int]:
+        """Of what is left, and how much of it is of erased people; and where the log ends for this replay, which itself
+        makes it longer."""
+        scanner, preview, left_out = await self.log.open_scanner(), Preview(), 0
         bounds = await scanner.bounds(self.topics.events.name)
         self.journal.state.setdefault("ends", {str(partition): end for partition, (_, end) in bounds.items()})
         async for _, event in self._left(scanner):
-            if event is not None:
+            if event is not None and self.erased.denies(event):
+                left_out += 1
+            elif event is not None:
                 preview.add(self.window.destination, event)
-        return preview
+        return preview, left_out
 
     async def steps(self, at_once: int, already: frozenset[str]) -> AsyncIterator[Step]:
         place = {int(partition): offset for partition, offset in self.journal.state.get("place", {}).items()}
         records: dict[str, Record] = {}
         async for position, event in self._left(await self.log.open_scanner()):
             place[position.partition] = position.offset + 1
-            if event is not None and (name := f"{event.id}:{self.window.destination}") not in already:
+            if event is None or self.erased.denies(event):
+                continue
+            if (name := f"{event.id}:{self.window.destination}") not in already:
                 records[name] = self._again(event)
             if len(records) == at_once:
                 yield Step(records, place=dict(place))

@@ -41,7 +41,7 @@ class Leads:
         self._settings = settings
 
     def step(self, event: Event, facts: Facts, now: float) -> Call | Outcome:
-        if self._settings.key is None or self._settings.secret is None:
+        if self._settings.key is None:
             return filtered(Filter.NO_LEAD_CREDENTIALS)
         if event.impersonal:
             return filtered(Filter.NO_CONTACT)
@@ -50,26 +50,28 @@ class Leads:
             return delivered()  # its answer came, and the process was killed before it could say so
         token = known_token(facts, now)
         if not token:
-            return self._token_call(
-                self._settings.key.get_secret_value(), self._settings.secret.get_secret_value(), now
-            )
+            return token_call(self._settings, now)
         url = f"{self._settings.base_url}/api/lead?access_token={quote(token, safe='')}"
         headers = {"Content-Type": FORM, "X-Event-Id": event.id}
         form = lead_fields(event, now)
         return Call("lead", Request("POST", url, headers, encode_form(form)), (event,))
 
-    def _token_call(self, key: str, secret: str, now: float) -> Call:
-        headers = {"Content-Type": FORM, "Authorization": basic(key, secret)}
-        body = encode_form({"grant_type": self._settings.grant_type, **self._grant()})
-        request = Request("POST", f"{self._settings.base_url}/api/token", headers, body)
-        return Call("token", request, shared=TOKEN, memo={"now": now})
 
-    def _grant(self) -> dict[str, str]:
-        if self._settings.grant_type == "password" and self._settings.password is not None:
-            return {"username": self._settings.username, "password": self._settings.password.get_secret_value()}
-        if self._settings.grant_type == "pin" and self._settings.pin is not None:
-            return {"pin": self._settings.pin.get_secret_value()}
-        return {}
+def token_call(settings: FootprintsSettings, now: float) -> Call:
+    """Settings with a key have a secret too."""
+    key, secret = (part.get_secret_value() if part else "" for part in (settings.key, settings.secret))
+    headers = {"Content-Type": FORM, "Authorization": basic(key, secret)}
+    body = encode_form({"grant_type": settings.grant_type, **_grant(settings)})
+    request = Request("POST", f"{settings.base_url}/api/token", headers, body)
+    return Call("token", request, shared=TOKEN, memo={"now": now})
+
+
+def _grant(settings: FootprintsSettings) -> dict[str, str]:
+    if settings.grant_type == "password" and settings.password is not None:
+        return {"username": settings.username, "password": settings.password.get_secret_value()}
+    if settings.grant_type == "pin" and settings.pin is not None:
+        return {"pin": settings.pin.get_secret_value()}
+    return {}
 
 
 def lead_verdict(call: Call, reply: Reply | TransportError) -> Verdict:

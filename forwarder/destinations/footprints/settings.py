@@ -34,6 +34,8 @@ class FootprintsSettings(DestinationSettings):
     """For the grant `password`."""
     pin: Credential | None = None
     """For the grant `pin`."""
+    erase: bool = False
+    """Whom `ochn erase` erases, with a known customer id, it asks Footprints to delete too. Needs key and secret."""
     forward_address: bool = False
     """Pass the visitor's address on, as X-Forwarded-For."""
 
@@ -46,6 +48,8 @@ class FootprintsSettings(DestinationSettings):
     def _credentials(self) -> Self:
         if (self.key is None) != (self.secret is None):
             raise ValueError("key and secret go together: one of them is missing")
+        if self.erase and self.key is None:
+            raise ValueError("erase = true needs key and secret")
         missing = [name for name in _GRANT_FIELDS[self.grant_type] if not getattr(self, name)]
         if missing:
             raise ValueError(f"grant_type {self.grant_type} needs {' and '.join(missing)}")
