@@ -202,7 +202,10 @@ COMMANDS = [
     ("destinations", "--json"),
     ("quarantine", "list", "--json"),
     ("dead-letters", "list", "--json"),
-    ("spool", "--json"),
+    ("parked", "list", "--json"),
+    ("bots", "list", "--json"),
+    ("bots", "try", "--json", "--user-agent-contains=python"),
+    ("spool", "status", "--json"),
     ("status",),
     ("dead-letters", "list"),
 ]
@@ -211,6 +214,7 @@ COMMANDS = [
 def said_by(*arguments: str) -> str:
     """What `ochn …` says, run in this process: a dozen starts take as many seconds."""
     done = CliRunner().invoke(app, list(arguments))
+    assert "Usage:" not in done.output, arguments
     return f"{done.output}{done.exception or ''}"
 
 
