@@ -10,7 +10,7 @@ from base.settings import Section
 class EmbeddedSettings(Section):
     segment_bytes: int = Field(default=64 * 1024 * 1024, ge=4096)
     """A segment file is sealed at this size."""
-    segment_seconds: float = Field(default=3600.0, gt=0)
+    segment_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     """A segment that holds anything is sealed at this age."""
     retention_bytes: int = Field(default=20 * 1024 * 1024 * 1024, gt=0)
     """Sealed segments beyond this, of one topic, are deleted, oldest first."""
@@ -41,11 +41,11 @@ class KafkaSettings(Section):
     """Partitions of a topic that we create for events and facts."""
     replication: int = Field(default=3, ge=1)
     """Replicas of a topic that we create, at most the number of brokers; two in-sync where there are three."""
-    retention_hours: float = Field(default=168.0, gt=0)
+    retention_hours: float = Field(default=168.0, gt=0, allow_inf_nan=False)
     """Retention of a topic that we create."""
-    request_timeout: float = Field(default=5.0, gt=0)
+    request_timeout: float = Field(default=5.0, gt=0, allow_inf_nan=False)
     """Seconds until an append that Kafka has not acknowledged is given up, and the connection with it."""
-    spool_after: float = Field(default=0.25, gt=0)
+    spool_after: float = Field(default=0.25, gt=0, allow_inf_nan=False)
     """Seconds until an event that Kafka has not acknowledged goes to the spool, and all that come after it."""
 
     @field_validator("bootstrap")

@@ -24,22 +24,22 @@ class ForwarderSettings(Section):
     """Events that a destination may have taken from the log and not settled; at least two of its batches."""
     unsettled_bytes: int = Field(default=64 * 1024 * 1024, ge=1024 * 1024)
     """As above, in bytes of the log."""
-    first_retry: float = Field(default=0.5, gt=0)
+    first_retry: float = Field(default=0.5, gt=0, allow_inf_nan=False)
     """Seconds before the first retry; doubles, with full jitter."""
-    longest_retry: float = Field(default=30.0, gt=0)
+    longest_retry: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     """Longest wait between retries, unless the destination asks for more by Retry-After."""
-    probe_seconds: float = Field(default=10.0, gt=0)
+    probe_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     """Least seconds between two probes of a destination that is down, unless it asks for others by Retry-After."""
-    park_after: float = Field(default=300.0, gt=0)
+    park_after: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     """Seconds that one event may keep failing while others pass, before it is parked."""
-    parked_hours: float = Field(default=24.0, gt=0)
+    parked_hours: float = Field(default=24.0, gt=0, allow_inf_nan=False)
     """A parked event is a dead letter after this."""
     duplicate_window: int = Field(default=20_000, ge=0)
     """Newest events of a partition among which what came twice is found, and dropped; 0: nothing is. A destination
     needs up to 220 bytes for each, and reads as many again when a partition is assigned to it."""
     same_refusals: int = Field(default=20, ge=2)
     """So many single refusals in a row, for one reason, pause the destination."""
-    drain_seconds: float = Field(default=8.0, gt=0)
+    drain_seconds: float = Field(default=8.0, gt=0, allow_inf_nan=False)
     """After SIGTERM, calls in flight may end for so long."""
 
 

@@ -18,11 +18,11 @@ class DestinationSettings(Section):
     """Off: its group stands still, and goes on from there when turned on again."""
     start: str = "earliest"
     """Where a new group begins: `earliest`, `now`, or a time with a zone (2026-11-21T00:00:00Z)."""
-    timeout: float = Field(default=10.0, gt=0)
+    timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     """Seconds for a call, from connecting to the last byte."""
     concurrency: int = Field(default=16, ge=1, le=512)
     """Calls side by side; one visitor's events still go one after the other."""
-    calls_per_second: float | None = Field(default=None, gt=0)
+    calls_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Most calls a second, evenly spaced; left out: as many as are answered."""
     max_age_hours: float = Field(default=24.0, gt=0)
     """Beyond this an event is late: each kind says what that means."""

@@ -8,6 +8,8 @@ from typer.testing import CliRunner, Result
 
 from base.settings import read_sources
 from collector.settings import LimitSettings, RateSettings
+from eventlog.settings import KafkaSettings
+from forwarder.settings import ForwarderSettings
 from ochn.cli import app
 
 HEAD = 'profile = "dev"\n[keys.shop]\nvalues = ["one"]\n'
@@ -35,6 +37,16 @@ def test_every_limit_of_nothing_is_named(
     assert len(names) > 5
     for name, fault in zip(names, told, strict=True):
         assert fault.startswith(f"collector.{table}.{name} = {wrong.removeprefix('+')}: expected "), fault
+
+
+@pytest.mark.parametrize(("table", "model"), [("forwarder", ForwarderSettings), ("log.kafka", KafkaSettings)])
+@pytest.mark.parametrize("wrong", ["0.0", "-1.0", "nan", "inf"])
+def test_every_time_that_is_none_or_has_no_end_is_named(
+    tmp_path: Path, table: str, model: type[ForwarderSettings | KafkaSettings], wrong: str
+) -> None:
+    names = [name for name, field in model.model_fields.items() if field.annotation is float]
+    told = faults(tmp_path, f"[{table}]\n" + "\n".join(f"{name} = {wrong}" for name in names))
+    assert [fault.partition(" = ")[0] for fault in told] == [f"{table}.{name}" for name in names]
 
 
 @pytest.mark.parametrize(
