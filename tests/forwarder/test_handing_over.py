@@ -5,8 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from base.clock import ManualClock
+from base.ids import SeededIds
+from base.logs import quiet_logger
+from eventlog.log import Position, StoredRecord
 from eventlog.memory import MemoryLog
+from forwarder.ahead import Ahead
+from forwarder.destinations.base import delivered
+from forwarder.durable import Durable
+from forwarder.ledger import Ledger
+from forwarder.receipt_index import ReceiptIndex
+from forwarder.retry import RetryPolicy
+from forwarder.store import Store
 from forwarder.transport import Reply, Request
+from forwarder.work import Unit, Work
 from tests.forwarder.small import Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream
 from tests.forwarder.test_troubles import until
@@ -39,7 +51,7 @@ async def test_what_is_under_way_at_the_end_is_answered_and_committed(
     assert (len(upstream.ids()) > 40) is again
 
 
-async def test_a_partition_that_is_taken_while_events_are_under_way_loses_none(tmp_path: Path) -> None:
+async def test_a_partition_that_is_taken_while_events_are_under_way_loses_none_and_sends_none_again(tmp_path: Path) -> None:
     log, upstream = MemoryLog(partitions=2), Upstream(pauses=lambda: 3)
     world = World(tmp_path, Chain(), upstream, log)
     await world.append(*(make_event(number, f"v{number % 7}") for number in range(60)))
@@ -48,4 +60,27 @@ async def test_a_partition_that_is_taken_while_events_are_under_way_loses_none(t
             await until(lambda: len(upstream.received) >= count)  # noqa: B023 - asked at once
             log.evict(TOPICS.group("chain"), TOPICS.events.name)
         await world.until_committed()
-    assert set(upstream.ids()) == {f"event-{number:05}" for number in range(60)}
+    assert sorted(upstream.ids()) == [f"event-{number:05}" for number in range(60)]
+
+
+async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Path) -> None:
+    log = MemoryLog()
+    clock = ManualClock()
+    durable = Durable(await log.open_writer(), RetryPolicy(0.5, 30.0), clock, SeededIds(), quiet_logger())
+    store = Store(tmp_path / "x.db", clock, quiet_logger())
+    ahead = Ahead(tmp_path / "x.ahead", quiet_logger())
+    ledger = Ledger("x", ReceiptIndex("receipts", store), ahead, durable=durable, clock=clock, window=100)
+    record = StoredRecord(Position("events", 0, 4), b"v1", b"{}", 0.0)
+    work = Work(make_event(1, "v1"), 0, 4, 2, 0.0)
+    ledger.assign(0, 4)
+    ledger.take(0, [record], [work], 5)
+    assert (ledger.waiting, ledger.waiting_bytes, ledger.ends()) == (1, 2, {0: 4})
+    ledger.revoke(0)
+    assert (work.live, ledger.waiting, ledger.waiting_bytes, ledger.ends()) == (False, 0, 0, {})
+    ledger.assign(0, 4)
+    ledger.settle(work, delivered())
+    assert await ledger.committable() == {}
+    assert "receipts" not in log.topics
+    await store.close(1)
+    ledger.close()
+    assert not Unit.of([work]).current()

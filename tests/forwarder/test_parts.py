@@ -14,19 +14,14 @@ from base.reasons import Trouble
 from base.settings import Section
 from eventlog.erased import Erased
 from eventlog.errors import LogUnavailable, RecordTooLarge
-from eventlog.log import Position, StoredRecord
 from eventlog.memory import MemoryLog
-from forwarder.ahead import Ahead
 from forwarder.breaker import PROBE_SECONDS, TRIP, Breaker
-from forwarder.destinations.base import Fact, delivered
+from forwarder.destinations.base import Fact
 from forwarder.durable import Durable
 from forwarder.facts import CACHED_OWNERS, FactStore
-from forwarder.ledger import Ledger
-from forwarder.receipt_index import ReceiptIndex
 from forwarder.retry import RetryPolicy, retry_after
 from forwarder.secrets import Cutter, secret_values
 from forwarder.store import Store
-from forwarder.work import Unit, Work
 from tests.forwarder.small import Batches, Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream, numbered
 from tests.forwarder.world import World
@@ -279,26 +274,3 @@ async def test_nothing_is_under_way_while_a_partition_is_restored(tmp_path: Path
             assert len(upstream.calls) == called < 100
         await world.until_committed()
     assert len(upstream.ids()) == 100
-
-
-async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Path) -> None:
-    log = MemoryLog()
-    clock = ManualClock()
-    durable = Durable(await log.open_writer(), POLICY, clock, SeededIds(), quiet_logger())
-    store = Store(tmp_path / "x.db", clock, quiet_logger())
-    ahead = Ahead(tmp_path / "x.ahead", quiet_logger())
-    ledger = Ledger("x", ReceiptIndex("receipts", store), ahead, durable=durable, clock=clock, window=100)
-    record = StoredRecord(Position("events", 0, 4), b"v1", b"{}", 0.0)
-    work = Work(make_event(1, "v1"), 0, 4, 2, 0.0)
-    ledger.assign(0, 4)
-    ledger.take(0, [record], [work], 5)
-    assert (ledger.waiting, ledger.waiting_bytes, ledger.ends()) == (1, 2, {0: 4})
-    ledger.revoke(0)
-    assert (work.live, ledger.waiting, ledger.waiting_bytes, ledger.ends()) == (False, 0, 0, {})
-    ledger.assign(0, 4)
-    ledger.settle(work, delivered())
-    assert await ledger.committable() == {}
-    assert "receipts" not in log.topics
-    await store.close(1)
-    ledger.close()
-    assert not Unit.of([work]).current()

@@ -103,16 +103,16 @@ async def test_what_fails_alone_holds_up_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [Chain, Batches])
-async def test_a_kill_sends_a_window_again_at_most(tmp_path: Path, kind: type[Chain] | type[Batches]) -> None:
+async def test_a_kill_sends_again_what_was_in_flight_at_most(tmp_path: Path, kind: type[Chain] | type[Batches]) -> None:
     upstream = Hanging()
     stand = world(tmp_path, upstream, kind())
     stand.clock = ManualClock()
-    window = CONCURRENCY * (LANE_EVENTS if kind is Chain else stand.destination.batch.events)
+    in_flight = CONCURRENCY * stand.destination.batch.events
     await fill(stand)
     for kill in range(1, 4):
         await asyncio.wait_for(stand.killed(after=40 if kind is Chain else 4), 30)
-        assert len(upstream.ids()) - len(set(upstream.ids())) <= kill * window
+        assert len(upstream.ids()) - len(set(upstream.ids())) <= kill * in_flight
     upstream.free.set()
     await stand.deliver(parked_too=True)
     assert len(set(upstream.ids())) == COUNT
-    assert len(upstream.ids()) - COUNT <= 3 * window
+    assert len(upstream.ids()) - COUNT <= 3 * in_flight

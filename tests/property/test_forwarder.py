@@ -3,7 +3,6 @@
 import asyncio
 import random
 import tempfile
-import time
 from collections import deque
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from hypothesis import given
 from hypothesis import settings as chosen
 from hypothesis import strategies as st
 
-from forwarder.asides import PATIENCE
-from forwarder.batching import LANE_EVENTS, Batcher, Lanes, Queue, unit_events
+from forwarder.batching import LANE_EVENTS, Batcher, Lanes, Queue
 from forwarder.destinations.base import BatchPolicy
 from forwarder.offsets import Offsets
 from forwarder.retry import LONGEST_OBEYED, SPREAD, RetryPolicy, retry_after
@@ -155,7 +153,7 @@ def test_delivered_is_what_was_issued_in_each_visitors_order(
 
 
 async def _deliver(seed: int, batched: bool, rate: float, kills: int, concurrency: int) -> None:
-    dice, begun = random.Random(seed), time.monotonic()
+    dice = random.Random(seed)
     upstream = Upstream(fault=sometimes(seed, rate), pauses=lambda: dice.randrange(4))
     with tempfile.TemporaryDirectory() as directory:
         world = World(
@@ -167,17 +165,13 @@ async def _deliver(seed: int, batched: bool, rate: float, kills: int, concurrenc
         for kill in range(1, kills + 1):
             world = await world.killed(after=dice.randrange(1, 60))
             again = len(upstream.ids()) - len(set(upstream.ids()))
-            assert again <= kill * concurrency * (
-                unit_events(world.destination.batch) + 1
-            )  # parked ones in flight, too
+            assert again <= kill * concurrency * world.destination.batch.events  # in flight
         await world.deliver(parked_too=True)
-        most = (kills + 1) * concurrency * (unit_events(world.destination.batch) + 1)
+        most = kills * concurrency * world.destination.batch.events
     assert set(upstream.ids()) == {event.id for event in issued}
     assert upstream.overlaps == 0
-    again = len(upstream.ids()) - len(issued)
-    assert again <= most
-    if not kills and time.monotonic() - begun < PATIENCE:  # else calls in flight may have been parked, and made again
-        assert again == 0
+    assert len(upstream.ids()) - len(issued) <= most
+    if not kills:
         assert in_order(upstream.received)
     firsts = list({event_id: (event_id, subject) for event_id, subject in reversed(upstream.received)}.values())
     assert in_order(list(reversed(firsts)))
