@@ -25,7 +25,7 @@ from forwarder.offsets import Offsets
 from ochn.running import Running
 from tests.support.jumping import timers_jump, wall_clock_jumps
 from tests.support.sabotaged_collector import room_for_each, take_any_size, trust_all_text, wait_for_ever
-from tests.support.sabotaged_forwarder import careless, naive, waiting_for_all
+from tests.support.sabotaged_forwarder import careless, deaf, naive, waiting_for_all
 
 HOW = "SABOTAGE"
 LATE = 0.5  # seconds
@@ -117,6 +117,7 @@ SABOTAGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "trust_all_text": (trust_all_text, ("collector",)),
     "naive": (naive, ("forwarder",)),
     "careless": (careless, ("forwarder",)),
+    "deaf": (deaf, ("forwarder",)),
     "waiting_for_all": (waiting_for_all, ("forwarder",)),
 }
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from base.reasons import Dead
 from eventlog.embedded.groups import Groups, Lease
+from eventlog.erased import Erased
 from eventlog.log import Gap, Item
+from forwarder.ahead import Ahead
 from forwarder.breaker import Breaker
 from forwarder.calls import Calls
 from forwarder.destinations.base import Call, Verdict, dead, delivered
@@ -36,6 +38,11 @@ def believing() -> None:
         return verdict
 
     Renewable.classify = classify  # type: ignore[method-assign]
+
+
+def deaf() -> None:
+    """The list of who was erased says nothing to it."""
+    Erased.denies = lambda *_: False  # type: ignore[method-assign]
 
 
 def each_for_itself() -> None:
@@ -70,7 +77,9 @@ def passing_over_gaps() -> None:
 
 
 def waiting_for_all() -> None:
-    """However much is settled, the committed offset waits for the one event that is not, and nothing is parked for it."""
+    """However much is settled, the committed offset waits for the one event that is not, nothing is parked for it, and
+    a start knows no more than the offset."""
+    Ahead.told = lambda *_: None  # type: ignore[method-assign]
     Ledger.room = lambda *_: sys.maxsize  # type: ignore[method-assign]
     Ledger.heads = lambda *_: []  # type: ignore[method-assign]
 
