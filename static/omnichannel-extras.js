@@ -72,16 +72,16 @@
 
   function spa() {
     let due = 0; // the timer of a visit that may still be the page's own
-    let visited = 0; // when the page last sent one
+    let visited = 0; // when the page itself last sent one
+    const send = ochn.send;
     const cancel = () => {
       clearTimeout(due);
       due = 0;
     };
     const visit = () => {
-      if (due && options.spa) ochn.send('action', 'visit');
+      if (due && options.spa) send('action', 'visit');
       cancel();
     };
-    const send = ochn.send;
     ochn.send = (...given) => {
       if (given[1] === 'visit') {
         visited = Date.now();

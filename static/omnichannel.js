@@ -37,6 +37,7 @@
   const DAY = 864e5; // ms
   const LEASE = 3e4; // ms that a tab's word for its events is good
   const HANDOVER = 5e3; // ms that a page leaves its events to the next page of the same site
+  const GATHER = 50; // ms from a call to its request
   const MAX_EVENTS = 1000; // of all tabs
   const MAX_KEPT = 512 * 1024; // characters in localStorage, of all tabs
   const MAX_KEPT_FILES = 128 * 1024; // characters of one lead
@@ -72,8 +73,8 @@
   // Events go where this script came from: under an alias path, to the root of that origin.
   const tag = document.currentScript || { dataset: {} };
   const base = (() => {
-    const find = (src) => /^(.*\/jsapi\/)omnichannel[^/]*\.js([?#]|$)/.exec(src);
-    const found = [tag, ...document.scripts].map((script) => find(script.src)).find(Boolean);
+    const find = (script) => /^(.*\/jsapi\/)omnichannel[^/]*\.js([?#]|$)/.exec(script.src);
+    const found = find(tag) || [...document.scripts].map(find).find(Boolean);
     return found ? found[1] : /^(https?:\/\/[^/]+|)/.exec(tag.src)[1] + '/jsapi/';
   })();
 
@@ -113,7 +114,7 @@
     const mail = hash(email);
     if (isKnown(appKey(), mail)) return introduced();
     if (!queue.some((event) => event.path === 'init' && event.mail === mail)) enqueue(introduction(email));
-    return answer('ok', 'init is on its way');
+    return answer('ok', 'on its way');
   }
 
   function introduced() {
@@ -140,7 +141,7 @@
 
   // Pages pass a second argument, as the vendor's script takes one; every lead is kept and delivered without it.
   function register(lead) {
-    if (!lead || typeof lead !== 'object') return answer('error', 'a lead is an object');
+    if (!lead || typeof lead !== 'object') return answer('error', 'not a lead');
     spoken = true;
     const event = make('register');
     add(event, 'lead', lead);
@@ -160,7 +161,7 @@
   function prepopulate(person) {
     const email = plain(person && person.email);
     const lead = email && recall().find((one) => plain(one.fields.userEmail) === email);
-    const found = { status: 'ok', message: lead ? 'registered here' : 'not registered here' };
+    const found = { status: 'ok', message: lead ? 'registered' : 'not registered' };
     found.data = lead ? lead.fields : {};
     return Object.assign(Promise.resolve(found), found);
   }
@@ -291,7 +292,7 @@
   };
 
   function newName() {
-    return Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join('');
+    return crypto.getRandomValues(new Uint32Array(2)).reduce((name, part) => name + part.toString(36), '');
   }
 
   function ownerOf(eid) {
@@ -336,7 +337,7 @@
       if (!oldest) return;
       size -= oldest.size;
       kept.splice(kept.indexOf(oldest), 1);
-      drop(oldest, 'too many are waiting');
+      drop(oldest, 'too many wait');
     }
   }
 
@@ -438,10 +439,11 @@
   let alone = false; // a batch was: its events go one by one
   let airborne = 0; // bytes of keepalive bodies in flight
 
-  // In a task of its own: the caller is done at once, a key in its dead zone gets its value, a navigation has begun.
+  // A moment later: the caller is done at once, a key in its dead zone gets its value, what is called together goes
+  // together, and where a navigation follows at once nothing is in flight whose answer nobody would hear.
   function wake() {
     if (gone) Promise.resolve().then(safely(leave)); // called by the page's own pagehide
-    else timer = timer || later(drain, 0);
+    else timer = timer || later(drain, GATHER);
   }
 
   function pause(ms) {
@@ -654,7 +656,7 @@
     if (failures && timer) return; // one of several in flight: the pause has begun
     failures++;
     const ms = wait ? wait + Math.random() * 1000 : pauseAfter(failures);
-    note('trying again in ' + Math.round(ms / 1000) + ' s: ' + reason);
+    note('again in ' + Math.round(ms / 1000) + ' s: ' + reason);
     pause(ms);
   }
 
@@ -738,7 +740,14 @@
   function onNavigate(event) {
     const { destination } = event;
     if (destination.sameDocument || event.downloadRequest != null) return;
-    headedHere = !event.formData && new URL(destination.url).origin === location.origin ? Date.now() : 0;
+    headedHere = !event.formData && new URL(destination.url).origin === location.origin && Date.now();
+    if (!headedHere) leave(); // now, while its answer may still be heard
+  }
+
+  // Now the next page is certain, also after a redirect, and by the browser's own buttons and its address bar; it is
+  // told of where it is of the same origin.
+  function onPageSwap({ activation }) {
+    headedHere = activation && Date.now();
   }
 
   function isHandingOver() {
@@ -809,16 +818,16 @@
   }
 
   const EXTRAS = /^(spa|links|downloads|forms|scroll|engaged|fai|vitals)$/;
-  let equipped = document.querySelector('script[src*="/omnichannel-extras."]');
 
   // What watches the page by itself is a file of its own, for the pages that ask for it. Under a policy that would stop
   // this, the page names it in a tag of its own.
   function equip() {
     if (window.ochnExtras) window.ochnExtras(options);
-    if (equipped || !Object.keys(options).some((name) => EXTRAS.test(name) && options[name])) return;
-    equipped = document.createElement('script');
-    equipped.src = urlOf('omnichannel-extras.js');
-    document.head.append(equipped);
+    if (!Object.keys(options).some((name) => EXTRAS.test(name) && options[name])) return;
+    if (document.querySelector('script[src*="/omnichannel-extras."]')) return;
+    const script = document.createElement('script');
+    script.src = urlOf('omnichannel-extras.js');
+    document.head.append(script);
   }
 
   let tracked = early.some((call) => call[0] === 'init'); // the page has run ochntrack already, against its stub
@@ -835,12 +844,25 @@
     if (!tracked) track();
   }
 
+  // What the page waits for. What has been called is stored by the end of it, and leaves with the page.
   function start() {
-    later(ask, 0); // the oldest first, before anything new is sent
+    later(attend, 0); // the oldest first, before anything new is sent
     early.forEach(([name, ...given]) => calls[name] && calls[name](...given));
     trackOnce();
     listen(window, 'DOMContentLoaded', trackOnce); // declared further down the page
     listen(window, 'load', trackOnce);
+    listen(window, 'pagehide', onPageHide);
+    listen(window, 'pageshow', onPageShow);
+    listen(document, 'visibilitychange', () => document.hidden && leave());
+  }
+
+  // What it need not wait for. To hear of storage costs as much as to open it: Chromium then opens both of a page's.
+  function attend() {
+    ask();
+    listen(window, 'online', onOnline);
+    listen(window, 'storage', onStorage);
+    listen(window, 'pageswap', onPageSwap);
+    attempt(() => listen(navigation, 'navigate', onNavigate)); // not every browser has one
   }
 
   const calls = {
@@ -850,14 +872,6 @@
   const state = () => ({ visitor: visitor.id, kind: visitor.kind, queued: queue.length, sent, dropped, failures });
   window.ochn = Object.assign({ version: '0.2.0', state }, calls);
 
-  safely(() => {
-    listen(window, 'pagehide', onPageHide);
-    listen(window, 'pageshow', onPageShow);
-    listen(window, 'online', onOnline);
-    listen(window, 'storage', onStorage);
-    listen(document, 'visibilitychange', () => document.hidden && leave());
-    if (window.navigation) listen(window.navigation, 'navigate', onNavigate);
-  })();
   if (document.prerendering) listen(document, 'prerenderingchange', start);
   else safely(start)();
 })();

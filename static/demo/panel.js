@@ -10,7 +10,7 @@ var enableLogging = (function () {
   function log(what, event) {
     if (what === 'left out') leftOut++;
     if (event && event.eid) show(event, what);
-    else if (what.startsWith('trying again')) wait();
+    else if (what.startsWith('again')) wait();
     showCounts();
   }
 
