@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.counting_server import CountingServer
-from tests.browser.pages import OpenTab, tracked_page
+from tests.browser.pages import PATIENCE, OpenTab, tracked_page
 from tests.support.tools import require
 
 CHROMIUM_ARGS = (
@@ -23,6 +23,7 @@ CHROMIUM_ARGS = (
 # A module, not a session: while Playwright's loop is alive in this thread, no asyncio test can run in it.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=require("chromium"),

@@ -32,7 +32,7 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 
 @dataclass(frozen=True)
 class Fault:
-    """`drop` closes the connection after the request was read; `delay` is in seconds."""
+    """`drop` closes the connection after the request was read; `delay` is in seconds, and ends when the server recovers."""
 
     path: str
     status: int = 200
@@ -51,6 +51,7 @@ class Call:
     fields: dict[str, str]
     status: int  # 0 when the connection was dropped
     request: int  # which one: the calls of a batch came in the same
+    at: float  # when it was taken, before any answer: seconds since 1970, as the page's clock has it
 
 
 Calls = Sequence[tuple[str, dict[str, str]]]  # path, fields
@@ -63,6 +64,7 @@ class CountingServer:
         self._requests = itertools.count()
         self._faults: list[Fault] = []
         self._changed = threading.Condition()
+        self._recovered = threading.Event()
         self._http = _Server(("127.0.0.1", 0), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -94,6 +96,8 @@ class CountingServer:
     def recover(self) -> None:
         with self._changed:
             self._faults.clear()
+            self._recovered.set()
+            self._recovered = threading.Event()
 
     def taken(self, path: str) -> list[dict[str, str]]:
         """The forms of `path` that were answered 2xx, in order of arrival."""
@@ -118,18 +122,20 @@ class CountingServer:
             return len({call.request for call in self.calls if call.method == "POST"})
 
     def note(self, method: str, headers: dict[str, str], status: int, calls: Calls) -> None:
-        request = next(self._requests)
+        request, at = next(self._requests), time.time()
         with self._changed:
-            self.calls += [Call(method, path, headers, fields, status, request) for path, fields in calls]
+            self.calls += [Call(method, path, headers, fields, status, request, at) for path, fields in calls]
             self._changed.notify_all()
 
-    def fault_for(self, paths: Sequence[str]) -> Fault:
+    def meet(self, paths: Sequence[str]) -> Fault:
+        """The fault that is meant for a request with these calls, once its delay is over."""
         with self._changed:
-            for fault in self._faults:
-                if f"/jsapi/{fault.path}" in paths:
-                    self._faults.remove(fault)
-                    return fault
-        return Fault("")
+            fault = next((fault for fault in self._faults if f"/jsapi/{fault.path}" in paths), Fault(""))
+            if fault in self._faults:
+                self._faults.remove(fault)
+            recovered = self._recovered
+        recovered.wait(fault.delay)
+        return fault
 
 
 class _Server(ThreadingHTTPServer):
@@ -150,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         self.server.owner.note("GET", dict(self.headers), 200, [(path, {})])
         if (page := self.server.owner.pages.get(path)) is not None:
-            return self._answer(200, "text/html", page.encode())
+            return self._answer(200, TYPES.get(Path(path).suffix, "text/html"), page.encode())
         name = {**SCRIPTS, "/demo/": "demo/index.html"}.get(path, path.lstrip("/"))
         file = STATIC / name
         if not file.is_file():
@@ -164,8 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         calls = _calls(self.path, body)
-        fault = self.server.owner.fault_for([path for path, _ in calls])
-        time.sleep(fault.delay)
+        fault = self.server.owner.meet([path for path, _ in calls])
         self.server.owner.note("POST", dict(self.headers), 0 if fault.drop else fault.status, calls)
         if fault.drop:
             self.close_connection = True

@@ -51,6 +51,12 @@ def ready(page: Page) -> Page:
     return page
 
 
+def refused(page: Page) -> Page:
+    """It has heard that its last request came to nothing, and pauses."""
+    page.wait_for_function("ochn.state().failures > 0")
+    return page
+
+
 def described(collector: CountingServer) -> list[str]:
     """What send() calls said, in order of arrival, each event once however often it came."""
     seen = {fields["eid"]: fields.get("aditionalData[description]", "") for fields in collector.taken("send")}

@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 from tests.browser.counting_server import CountingServer
 from tests.browser.pages import OpenTab, asking_page, described, ready, send, wait_described
+from tests.browser.test_leads import PATIENT
 
 pytestmark = pytest.mark.browser
 
@@ -54,7 +55,7 @@ def test_nothing_is_stored_sent_or_loaded_before_a_yes_and_nothing_is_lost(
 @pytest.mark.parametrize("answer", ["declined", {"analytics": False, "marketing": True}])
 @pytest.mark.usefixtures("gated")
 def test_after_a_no_only_a_lead_goes(answer: object, collector: CountingServer, open_tab: OpenTab) -> None:
-    page = waiting(open_tab())
+    page = waiting(open_tab(init_script=PATIENT))
     say(page, answer)
     page.wait_for_function("ochn.state().queued === 0")
     send(page, "never")

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.counting_server import CountingServer
-from tests.browser.pages import STUB, TRACK_VISIT, OpenTab, loader, ready, tracked_page
+from tests.browser.pages import STUB, TRACK_VISIT, OpenTab, loader, ready, refused, tracked_page
 
 pytestmark = pytest.mark.browser
 
@@ -123,12 +123,11 @@ def test_init_is_asked_once_then_a_page_costs_one_request(
 
 
 def test_tabs_opened_together_are_one_visitor(collector: CountingServer, open_tab: OpenTab) -> None:
-    collector.fail("init", status=503, headers={"Retry-After": "1"})
-    first = open_tab()
-    collector.wait(lambda: any(call.status == 503 for call in collector.calls))
-    second = open_tab()
-    for page in (first, second):
-        page.wait_for_function("ochn.state().queued === 0")
+    collector.fail("init", status=503, headers={"Retry-After": "3600"})
+    first = refused(open_tab())
+    ready(open_tab())
+    first.evaluate("dispatchEvent(new Event('online'))")
+    ready(first)
     assert len(collector.taken("init")) == 1
     assert len(collector.taken("send")) == 2
 
