@@ -35,7 +35,7 @@ def reload(stand: Stand, trials: int) -> None:
 
 
 def reload_button(stand: Stand, trials: int) -> None:
-    """Of which no page is told beforehand."""
+    """Of which a page is told only as it goes."""
     with stand.visitor() as context:
         page = stand.open(context)
         for _ in range(trials):
@@ -161,11 +161,6 @@ SCENARIOS: tuple[tuple[str, int, Scenario], ...] = (
 )
 
 
-# Chromium tells no page of its reload and back buttons beforehand, so what is open is sent as the page goes; nobody hears
-# the answer, and what is kept until it is heard is sent again.
-UNHEARD = ("the browser's reload button", "the answer is reset", "back and forward")
-
-
 def losses(stand: Stand) -> Iterator[Figure]:
     sent = twice = 0
     for name, events, scenario in SCENARIOS:
@@ -174,13 +169,9 @@ def losses(stand: Stand) -> Iterator[Figure]:
         scenario(stand, stand.trials(events // 10))
         yield Figure(f"lost: {name}", "events", stand.lost(), 0, f"{len(stand.sent):,} of {events:,} events")
         repeated = stand.twice()
-        if name not in UNHEARD:
-            sent, twice = sent + len(stand.sent), twice + repeated
+        sent, twice = sent + len(stand.sent), twice + repeated
         yield Figure(f"twice on the wire: {name}", "events", repeated, None, f"{len(stand.sent):,} events")
-    share = 100 * twice / sent
-    yield Figure(
-        "twice on the wire, where an answer could be read", "%", round(share, 2), 1, f"{twice} of {sent:,} events"
-    )
+    yield Figure("twice on the wire, of all", "%", round(100 * twice / sent, 2), 1, f"{twice} of {sent:,} events")
     yield Figure("uncaught errors and rejections", "", len(stand.heard), 0, "; ".join(stand.heard[:3]))
 
 
