@@ -106,3 +106,28 @@ def test_nothing_is_learned_of_who_says_no_but_from_a_lead() -> None:
     assert len(netcore(withhold=[]).plan([init], facts, NOW).facts) == 1
     lead = make_event("web.register", {"lead": {"userEmail": "ann@example.com", "tags": ["vip"]}}, consent="gpc=1")
     assert bring(netcore(), [lead], VENDOR, facts).outcomes[lead.id].kind == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("settings", "delivered"),
+    [
+        ({}, ["headless", None]),
+        ({"filter_bots": []}, ["crawler", "monitor", "headless", None]),
+        ({"filter_bots": ["headless"], "withhold": []}, ["crawler", "monitor", None]),
+    ],
+)
+def test_what_a_listed_rule_tagged_is_not_sent(settings: dict[str, Any], delivered: list[str | None]) -> None:
+    rules = ["crawler", "monitor", "headless", None]
+    events = [send("visit", {}, botrule=rule, replayed=rule == "crawler") for rule in rules]
+    found = bring(netcore(**settings), events, VENDOR, MemoryFacts())
+    told = {event.botrule: found.outcomes[event.id] for event in events}
+    assert [rule for rule, outcome in told.items() if outcome.kind == "delivered"] == delivered
+    filtered = {rule: outcome.reason for rule, outcome in told.items() if outcome.kind == "filtered"}
+    assert filtered == {rule: f"bot:{rule}" for rule in rules if rule not in delivered}
+
+
+def test_nothing_is_learned_of_a_program_and_its_lead_does_not_go() -> None:
+    init = make_event("web.init", {"email": "ann@example.com"}, botrule="crawler")
+    assert netcore().plan([init], MemoryFacts(), NOW).facts == ()
+    lead = make_event("web.register", {"lead": {"userEmail": "ann@example.com"}}, botrule="crawler", consent="gpc=1")
+    assert bring(netcore(), [lead], VENDOR, MemoryFacts()).outcomes[lead.id].reason == "bot:crawler"
