@@ -50,7 +50,8 @@ def _read_usual(pieces: list[str], limits: FormLimits) -> dict[str, Any]:
     names, _, values = zip(*[piece.partition("=") for piece in pieces], strict=True)
     shape = _shape_of_form(names, limits)
     texts = [_unquote(value) if "%" in value else value for value in values]
-    return {name: texts[part] if type(part) is int else _fill(part, texts) for name, part in shape.items()}
+    filled: dict[str, Any] = _fill(shape, texts)
+    return filled
 
 
 @lru_cache(maxsize=256)
@@ -108,15 +109,16 @@ def nest(pairs: Pairs, limits: FormLimits) -> dict[str, Any]:
     """Nested dicts, lists and values; a later pair wins over an earlier one of the same name, as in PHP."""
     names: tuple[str, ...]
     names, values = zip(*pairs, strict=True) if pairs else ((), ())
-    return {name: _fill(part, values) for name, part in _shape(names, limits).items()}
+    filled: dict[str, Any] = _fill(_shape(names, limits), values)
+    return filled
 
 
 def _fill(part: Any, values: Sequence[Any]) -> Any:
-    if type(part) is int:
-        return values[part]
+    """Most parts are places, so those are not called for."""
     if type(part) is dict:
-        return {name: _fill(inner, values) for name, inner in part.items()}
-    return [_fill(inner, values) for inner in part]
+        items = part.items()
+        return {name: values[inner] if type(inner) is int else _fill(inner, values) for name, inner in items}
+    return [values[inner] if type(inner) is int else _fill(inner, values) for inner in part]
 
 
 def _shape(names: Sequence[str], limits: FormLimits) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """A request and its answer, whatever way they came: the fast lane, or ASGI."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+
+from base.values import Value
 
 HeaderList = tuple[tuple[str, str], ...]
 
 
-class Arrival(NamedTuple):
+class Arrival(Value, frozen=True):
     """Header names in lower case, the last of a repeated name wins. `client` is the peer's address as the door saw it."""
 
     method: str
@@ -20,7 +21,7 @@ class Arrival(NamedTuple):
     scheme: str = "http"  # as the visitor saw it: a trusted proxy may say https
 
 
-class Reply(NamedTuple):
+class Reply(Value, frozen=True):
     status: int
     body: bytes = b""
     headers: HeaderList = ()

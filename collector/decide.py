@@ -1,11 +1,12 @@
 """An arrival to a decision, without I/O: `take` acts on it, `ochn explain` prints it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from base.clock import rfc3339
 from base.ids import IdSource
 from base.reasons import Refusal
+from base.values import Value
 from collector.arrival import Arrival
 from collector.batch import entry_of
 from collector.bots import Bots
@@ -26,7 +27,7 @@ from collector.signals import consent, read_cookies
 _METHODS: Final = frozenset({"POST", "PUT"})
 
 
-class Decision(NamedTuple):
+class Decision(Value, frozen=True):
     """`judged` in the order they came; `fields` as decoded, for `explain` and for calls that make no event."""
 
     arrival: Arrival

@@ -6,7 +6,7 @@ collector/asgi_door.py is the way of any ASGI server, collector/protocol/ the fa
 import logging
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import orjson
 
@@ -14,6 +14,7 @@ from base.clock import Clock
 from base.ids import IdSource
 from base.metrics import CollectorMetrics, Counts
 from base.reasons import Refusal
+from base.values import Value
 from collector.arrival import Arrival, HeaderList, Reply, Respond
 from collector.client import Proxies
 from collector.cors import preflight
@@ -58,7 +59,7 @@ class Takes(Protocol):
     def refuse(self, reason: Refusal, /) -> Reply: ...
 
 
-class Head(NamedTuple):
+class Head(Value, frozen=True):
     """A request before its body. `peer` is the connection's other end; `began` is the monotonic clock's."""
 
     method: str

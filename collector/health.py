@@ -1,8 +1,9 @@
 """What a load balancer asks: is this process alive, and may it be given work?"""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, Final
+
+from msgspec.structs import asdict
 
 from eventlog.log import LogState
 

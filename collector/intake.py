@@ -6,6 +6,8 @@ Answered 200 means durable: in `events`, or in `quarantine` with the reason why 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from msgspec import Struct
+
 from base.clock import Clock
 from base.ids import IdSource
 from base.logs import Logger
@@ -35,7 +37,7 @@ from eventlog.log import LogWriter, Position, Record, Settled
 from eventlog.topics import Topics
 
 _Waiting = tuple[Record, Settled]
-_Rest = tuple[tuple[Remark, ...], tuple[Quarantine, ...], Mapping[str, str]]  # of a Verdict, behind its event
+_Rest = tuple[tuple[Remark, ...], tuple[Quarantine, ...], Mapping[str, str]]  # a Verdict's remarks, reasons, answer
 
 
 def build_intake(
@@ -101,8 +103,7 @@ class Intake:
             self._admission.leave(len(arrival.body))
             respond(self._answers.own_lead(decision))
             return
-        asker = asker_of(decision)
-        self._put(_Pending(asker, arrival.received, len(arrival.body), len(decision.judged), respond), decision.judged)
+        self._put(_pending(asker_of(decision), arrival, len(decision.judged), respond), decision.judged)
 
     def refuse(self, refusal: Refusal, message: str = "", headers: HeaderList = ANY_ORIGIN) -> Reply:
         """Counted, logged, and told in the one shape that refusals have."""
@@ -128,7 +129,7 @@ class Intake:
         verdict = fitted.verdict
         pending.told[place] = self._answers.told(pending.asker, verdict)
         pending.noted[place] = self._reports.note(verdict)
-        event, rest = verdict.event, verdict[1:]
+        event, rest = verdict.event, (verdict.remarks, verdict.reasons, verdict.answer)
         name, key = (self._quarantine, event.id) if verdict.reasons else (self._events, event.subject)
         record = Record(name, key.encode(), fitted.encoded, pending.received, RECORD_HEADERS)
         return record, partial(self._settled, pending, place, rest)
@@ -171,21 +172,23 @@ class Intake:
             pending.respond(self.refuse(Refusal.NOT_DURABLE, headers=pending.asker.cors))
 
 
-class _Pending:
+class _Pending(Struct, eq=False):
     """A request until all its events are settled. A place is an event's index among them.
 
     What is said once they are durable is worked out before. So a request waits without what else it was made of, whose
     room in the processor's caches the next one finds warm (docs/decisions/0005-fast-lane.md).
     """
 
-    __slots__ = ("asker", "durable", "left", "noted", "received", "respond", "size", "told")
+    asker: Asker
+    received: float
+    size: int
+    respond: Respond
+    left: int
+    durable: list[bool]
+    told: list[Told]
+    noted: list[Noted]
 
-    def __init__(self, asker: Asker, received: float, size: int, events: int, respond: Respond) -> None:
-        self.asker = asker
-        self.received = received
-        self.size = size
-        self.respond = respond
-        self.durable = [False] * events
-        self.left = events
-        self.told: list[Told] = [NOTHING_TOLD] * events
-        self.noted: list[Noted] = [NOTHING_NOTED] * events
+
+def _pending(asker: Asker, arrival: Arrival, events: int, respond: Respond) -> _Pending:
+    durable, told, noted = [False] * events, [NOTHING_TOLD] * events, [NOTHING_NOTED] * events
+    return _Pending(asker, arrival.received, len(arrival.body), respond, events, durable, told, noted)

@@ -3,9 +3,10 @@
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from base.reasons import Quarantine, Warned
+from base.values import Value
 from collector.calls import Call
 from collector.checks import check, send_kind
 from collector.fields import canonical_names, fold_lead, straighten
@@ -21,7 +22,7 @@ from eventlog.event import Event
 _BY_CONTENT: Final = frozenset({"send", "sensors", "geo"})
 
 
-class Envelope(NamedTuple):
+class Envelope(Value, frozen=True):
     """What all events of one request share. `received` in seconds since the epoch."""
 
     key: AppKey
@@ -37,7 +38,7 @@ class Envelope(NamedTuple):
     botrule: str | None = None
 
 
-class Sent(NamedTuple):
+class Sent(Value, frozen=True):
     """One event as it was sent. `faults`: why its fields can't be kept; `source`: its body, or its part of a batch."""
 
     call: Call
@@ -58,7 +59,7 @@ class Sent(NamedTuple):
         return self.source if isinstance(self.source, bytes) else json.dumps(self.source).encode()
 
 
-class Verdict(NamedTuple):
+class Verdict(Value, frozen=True):
     """An Event ready for the log, what there is to say about it, and what an init is answered.
 
     `reasons`: the remarks that hold it back, as the event names them too.

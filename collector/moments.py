@@ -1,15 +1,16 @@
 """When it happened: the device's clock, corrected by what that clock said when it sent."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from base.clock import from_rfc3339, rfc3339
+from base.values import Value
 
 _LONGEST_WAIT: Final = 30 * 86_400.0  # a queue on a disk may be as old
 _TOLERANCE: Final = 60.0
 _END_OF_TIME: Final = 253_402_300_799.0  # year 9999
 
 
-class Moments(NamedTuple):
+class Moments(Value, frozen=True):
     """RFC 3339. `bad`: a client time that could not be read or believed, so `time` is the time of receipt."""
 
     time: str

@@ -5,11 +5,12 @@ lost for its file).
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
 from base.reasons import Quarantine
+from base.values import Value
 from collector.judge import Sent, Verdict
 from collector.remarks import Remark
 from eventlog.event import MAX_BYTES
@@ -18,14 +19,14 @@ _SHOWN_VALUE: Final = 1024
 _SHOWN: Final = 64 * 1024
 
 
-class Kept(NamedTuple):
+class Kept(Value, frozen=True):
     """`path` within the data directory."""
 
     path: str
     content: bytes
 
 
-class Fitted(NamedTuple):
+class Fitted(Value, frozen=True):
     """`encoded` is the event as the log gets it, at most MAX_BYTES; `kept` must be durable before it."""
 
     verdict: Verdict

@@ -1,12 +1,13 @@
 """What we have to say about an event, in one table: codes of base.reasons, and a sentence for the page's author."""
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from base.reasons import Quarantine, Warned
+from base.values import Value
 
 
-class Remark(NamedTuple):
+class Remark(Value, frozen=True):
     """A Quarantine code holds the event back, a Warned one does not. `field` as the caller spelled it, if it is one."""
 
     code: Quarantine | Warned

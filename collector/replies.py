@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
 
 from base.reasons import Quarantine, Refusal, Warned
+from base.values import Value
 from collector.arrival import HeaderList, Reply
 from collector.calls import Call
 from collector.cors import origin_headers
@@ -85,7 +86,7 @@ def refusal_reply(refusal: Refusal, message: str = "", headers: HeaderList = ())
     return Reply(status, orjson.dumps(body), (*headers, *retry))
 
 
-class Asker(NamedTuple):
+class Asker(Value, frozen=True):
     """What an answer needs to know of its request."""
 
     call: Call
@@ -98,7 +99,7 @@ def asker_of(decision: Decision) -> Asker:
     return Asker(decision.call, decision.key.tenant, _cors(decision), decision.arrival.scheme == "https")
 
 
-class Told(NamedTuple):
+class Told(Value, frozen=True):
     """What is said of one event: `body` beside what all answers of its call say."""
 
     id: str

@@ -1,12 +1,13 @@
 """What the intake counts and logs: every refusal and every verdict by its reason."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from base.clock import Clock
 from base.logs import Logger
 from base.metrics import CollectorMetrics, Counts
 from base.reasons import Quarantine, Refusal
+from base.values import Value
 from collector.judge import Verdict
 
 _QUIET_SECONDS = 10.0
@@ -14,7 +15,7 @@ _QUIET_SECONDS = 10.0
 _TOO_FAST = "a proxy of yours? collector.trusted_proxies. A load test? collector.rates.unlimited"
 
 
-class Noted(NamedTuple):
+class Noted(Value, frozen=True):
     """`line` is empty when no line is wanted for each event; `client` is of who is too fast."""
 
     type: str

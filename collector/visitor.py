@@ -1,10 +1,11 @@
 """Which visitor an event is of: the one it names, the one it gets back, or a new one."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import unquote
 
 from base.reasons import Quarantine, Warned
+from base.values import Value
 from collector.calls import Call
 from collector.identity import Identity, IdKind
 from collector.person import LONGEST_ID, contact_of, contact_of_lead, mobile_id
@@ -20,7 +21,7 @@ _NAMES: Final = {
 }
 
 
-class Visitor(NamedTuple):
+class Visitor(Value, frozen=True):
     """`subject` empty: the event names none. `answer`: what an init is told, under the vendor's name for it."""
 
     subject: str = ""

@@ -7,15 +7,16 @@ Implementations: `memory` (ships for tests and `explain`), `embedded` (the defau
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
+from base.values import Value
 from eventlog.errors import AppendError
 
 Headers = tuple[tuple[str, bytes], ...]
 Start = Literal["earliest", "now"] | float  # for a group that has never committed; a float is seconds since the epoch
 
 
-class Record(NamedTuple):
+class Record(Value, frozen=True):
     """`value` None is a tombstone: in a compacted topic it erases `key`. `timestamp` in seconds since the epoch."""
 
     topic: str
@@ -25,13 +26,13 @@ class Record(NamedTuple):
     headers: Headers = ()
 
 
-class Position(NamedTuple):
+class Position(Value, frozen=True):
     topic: str
     partition: int
     offset: int
 
 
-class StoredRecord(NamedTuple):
+class StoredRecord(Value, frozen=True):
     position: Position
     key: bytes
     value: bytes | None
@@ -48,8 +49,7 @@ class StoredRecord(NamedTuple):
 Settled = Callable[[Record, Position | AppendError], None]
 
 
-@dataclass(frozen=True, slots=True)
-class LogState:
+class LogState(Value, frozen=True):
     """`degraded` still makes records durable (in the spool); `down` makes none. `detail` is a sentence for people."""
 
     status: Literal["ok", "degraded", "down"]

@@ -3,8 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from base.logs import Logger
 from eventlog.appending import tell
@@ -12,8 +13,7 @@ from eventlog.errors import AppendError
 from eventlog.log import LogWriter, Position, Record, Settled
 
 
-@dataclass(slots=True, eq=False)
-class Sent:
+class Sent(Struct, eq=False):
     """`under_way` until the log has answered, `landed` if it has it; `told` once its sender knows what became of it.
     `taken_over`: it is the spool's too, at `place`, or `refused` by it while the log may still take it."""
 

@@ -1,11 +1,12 @@
 """Bytes to whole requests: counted while they come, before anybody spends work on them. Time is the connection's."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NoReturn
 
 import httptools
 
 from base.reasons import Refusal
+from base.values import Value
 from collector.door import Door, Head, announces_too_much, lift
 from collector.limits import REFUSED
 from collector.protocol.target import read_target
@@ -13,7 +14,7 @@ from collector.protocol.target import read_target
 Headers = list[tuple[bytes, bytes]]
 
 
-class Request(NamedTuple):
+class Request(Value, frozen=True):
     """`last`: the client wants no other answer on this connection."""
 
     head: Head

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from collector.arrival import Reply
@@ -12,17 +13,14 @@ from collector.door import Head, headers_of
 _MOST: Final = 32  # then the client's next requests wait in the network
 
 
-class Turn:
+class Turn(Struct, eq=False):
     """A request that waits for its answer: a `reply` of the door, or a `cycle` that writes by itself once it is
     `started`. `last`: the connection ends behind it."""
 
-    __slots__ = ("cycle", "head", "last", "reply")
-
-    def __init__(self, head: Head | None, *, last: bool, cycle: RequestResponseCycle | None = None) -> None:
-        self.head = head
-        self.last = last
-        self.cycle = cycle
-        self.reply: Reply | None = None
+    head: Head | None
+    last: bool
+    cycle: RequestResponseCycle | None = None
+    reply: Reply | None = None
 
 
 class Turns:

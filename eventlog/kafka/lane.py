@@ -2,16 +2,19 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
-
+from base.values import Value
 from eventlog.log import Record, Settled
 
+_AROUND = (
+    61 + 5 + 1 + 10 + 5 + 5 + 5 + 5
+)  # a batch's own; a record's: length, attributes, time, offset, key, value, headers
+_AROUND_HEADER = 5 + 5
 BATCH_BYTES = 512 * 1024  # one record may be larger, and then goes alone
 
 
-class Queued(NamedTuple):
+class Queued(Value, frozen=True):
     """`bytes` as `size` tells."""
 
     record: Record
@@ -32,8 +35,8 @@ class Lane:
         taken: list[Queued] = []
         room = min(self.limit, BATCH_BYTES)
         while self.queue:
-            record, _, bytes_ = self.queue[0]
-            room -= bytes_
+            record = self.queue[0].record
+            room -= self.queue[0].bytes
             if taken and room < 0:
                 break
             batch.append(
@@ -44,6 +47,8 @@ class Lane:
 
 
 def size(record: Record) -> int:
-    """At most this many bytes as a batch of its own."""
-    bytes_: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
+    """At most this many bytes as a batch of its own: lengths that are written by the digit are taken for their longest."""
+    bytes_ = _AROUND + len(record.key) + len(record.value or b"")
+    for name, value in record.headers:
+        bytes_ += _AROUND_HEADER + 4 * len(name) + len(value)
     return bytes_

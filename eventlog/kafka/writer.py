@@ -38,6 +38,7 @@ class KafkaWriter:
         self._topics = {topic.name: topic for topic in topics}
         self._metrics, self._logger = metrics, logger
         self._timeout = connection.settings.request_timeout
+        self._where = f"Kafka at {connection.settings.bootstrap}"  # asked for at each append
         self._producer: AIOKafkaProducer | None = None
         self._shapes: dict[str, Shape] = {}
         self._lanes: dict[tuple[str, int], Lane] = {}
@@ -62,7 +63,7 @@ class KafkaWriter:
     def state(self) -> LogState:
         if self._producer is None:
             return LogState("down", str(self._trouble), self._in_flight)
-        return LogState("ok", f"Kafka at {self._connection.settings.bootstrap}", self._in_flight)
+        return LogState("ok", self._where, self._in_flight)
 
     async def first_try(self, patience: float) -> None:
         """Returns when the first connection stands or has failed, or after `patience` seconds."""
@@ -145,9 +146,9 @@ class KafkaWriter:
             self._metrics.append_seconds.observe(self._loop.time() - begun)
             self._metrics.appended.labels(topic=lane.topic).inc(len(taken))
             known = done.offset >= 0  # a repeated batch may be acknowledged without its offset
-            for index, (record, settled, _) in enumerate(taken):
+            for index, queued in enumerate(taken):
                 offset = done.offset + index if known else -1
-                self._settle(record, settled, Position(lane.topic, lane.partition, offset))
+                self._settle(queued.record, queued.settled, Position(lane.topic, lane.partition, offset))
 
     async def _acknowledged(self, producer: AIOKafkaProducer, batch: BatchBuilder, lane: Lane) -> RecordMetadata:
         async with asyncio.timeout(self._timeout):
@@ -166,8 +167,8 @@ class KafkaWriter:
         return self._connection.away(error)
 
     def _settle_all(self, waiting: Iterable[Queued], error: AppendError) -> None:
-        for record, settled, _ in waiting:
-            self._settle(record, settled, error)
+        for queued in waiting:
+            self._settle(queued.record, queued.settled, error)
 
     def _settle(self, record: Record, settled: Settled, outcome: Position | AppendError) -> None:
         self._in_flight -= 1

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 def sent(number: int, eid: str | None = None, subject: str = "v1", **more: object) -> Event:
-    return make_event(number, subject)._replace(clienteventid=eid, **more)  # type: ignore[arg-type]
+    return make_event(number, subject)._replace(clienteventid=eid, **more)
 
 
 async def filtered_in(world: World) -> list[str]:
