@@ -1,10 +1,13 @@
 """The command `ochn`: each sub-command by its name, with where it is made, and the end of all that goes wrong."""
 
+import os
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from base.errors import UserError
+from base.errors import OchnError, UserError
 from ochn.loading import Command, Group, build_app
 
 _KEYS: Final = {
@@ -71,5 +74,16 @@ def main(arguments: Sequence[str] | None = None, exit_with: Callable[[int], None
     except UserError as error:
         sys.stderr.write(f"ochn: {error}\n")
         exit_with(error.exit_code)
-    except BrokenPipeError:
-        exit_with(141)
+    except (OchnError, OSError, sqlite3.Error) as error:
+        with suppress(OSError, ValueError):
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # what it still holds can't be written either
+        sys.stderr.write(f"ochn: {_told(error)}\n  see to its rights, its disk, and whether ochn wrote it\n")
+        exit_with(1)
+
+
+def _told(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    return ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error)

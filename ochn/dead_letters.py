@@ -1,5 +1,6 @@
 """`ochn dead-letters`: list, show, replay."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from base.clock import SystemClock, from_rfc3339
 from base.errors import UserError
+from base.reasons import Dead
 from eventlog.event import Event
 from eventlog.log import StoredRecord
 from eventlog.topics import Topics
@@ -32,6 +34,7 @@ from ochn.options import (
     Since,
     Until,
     Yes,
+    one_of,
 )
 from ochn.output import age, json_lines, pretty, table
 from ochn.preview import Preview
@@ -74,7 +77,7 @@ def dead_list(
     """What destinations refused for good, oldest first."""
     settings, now = settings_of(config, data_dir), SystemClock().now()
     filters = _filters(destination, reason, key, since, until)
-    letters = [letter for letter in run(_kept(settings).all(), settings).values() if filters.take(letter)]
+    letters = list(_chosen(run(_kept(settings).all(), settings), filters, settings).values())
     if as_json:
         json_lines(map(asdict, letters))
         return
@@ -90,9 +93,9 @@ def dead_show(
 ) -> None:
     """One dead letter: the event, the exact request with secrets masked, the reply."""
     settings = settings_of(config, data_dir)
-    for letter in run(_kept(settings).find(event_id), settings).values():
-        if destination in (None, letter.destination):
-            pretty(asdict(letter))
+    found = run(_kept(settings).find(event_id), settings)
+    for letter in _chosen(found, Filters(destination), settings).values():
+        pretty(asdict(letter))
 
 
 def dead_replay(
@@ -116,7 +119,7 @@ def dead_replay(
     if bool(event_id) == every:
         raise UserError("which ones?", f"name an event, or say --all, with filters; {kept.command} shows them")
     found = run(kept.find(event_id) if event_id else kept.all(), settings)
-    chosen = {key: letter for key, letter in found.items() if filters.take(letter)}
+    chosen = _chosen(found, filters, settings)
     events = {key: letter for key, letter in chosen.items() if letter.event is not None}
     if chosen.keys() - events.keys():
         told = f"{len(chosen) - len(events)} were never an event, and stay"
@@ -137,7 +140,14 @@ def dead_replay(
     send_again(settings, Journal(settings.data_dir, "dead-letters"), preview, leaving.steps, Asked(yes, dry_run, rate))
 
 
+def _chosen(found: Mapping[str, DeadLetter], filters: Filters, settings: Settings) -> dict[str, DeadLetter]:
+    known = {*settings.destinations, *(letter.destination for letter in found.values())}  # one may be gone by now
+    one_of("destination", filters.destination, known)
+    return {key: letter for key, letter in found.items() if filters.take(letter)}
+
+
 def _filters(destination: str | None, reason: str | None, key: str | None, since: str, until: str) -> Filters:
+    one_of("reason", reason, Dead)
     now = SystemClock().now()
     moments = [moment(text, now) if text else None for text in (since, until)]
     return Filters(destination, reason, key, *moments)

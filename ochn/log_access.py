@@ -44,11 +44,12 @@ def run(work: Coroutine[Any, Any, T], settings: Settings, seconds: float | None 
         async with asyncio.timeout(seconds):
             return await work
 
-    where = settings.log.kafka.bootstrap if settings.log.kind == "kafka" else str(settings.data_dir)
     try:
         return asyncio.run(within())
     except (LogError, TimeoutError) as error:
-        raise UserError(
-            f"the log can't be read ({settings.log.kind}, {where}): {error}",
-            "is it the right one? --data-dir, --config",
-        ) from error
+        why = str(error) or "it does not answer in time"
+        if settings.log.kind == "kafka":
+            way_out = "is it up, and `log.kafka.bootstrap` the right one? ochn spool status tells what waits for it"
+        else:
+            why, way_out = f"{settings.data_dir}: {why}", "is it the right one? --data-dir, --config"
+        raise UserError(f"the log can't be read: {why}", way_out) from error

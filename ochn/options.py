@@ -1,9 +1,12 @@
-"""Flags that several commands share."""
+"""Flags that several commands share, and what is asked of their values."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from base.errors import UserError
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="The configuration file. Default: what served the data directory.")
@@ -22,3 +25,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show how many, and wher
 Rate = Annotated[
     float | None, typer.Option(min=0.1, help="Events a second. Default: half of what comes in now, 100 at least.")
 ]
+
+
+def one_of(what: str, chosen: str | None, known: Iterable[str]) -> None:
+    """UserError when `chosen` is a name that nothing has: an empty list would look like good news."""
+    names = sorted(set(known))
+    if chosen is not None and chosen not in names:
+        raise UserError(f"there is no {what} {chosen}", f"there are: {', '.join(names) or 'none'}")

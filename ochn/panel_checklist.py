@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from base.errors import UserError
 from forwarder.destinations import own
 from forwarder.destinations.engagelab import mapping as engagelab
 from forwarder.destinations.expertsender import mapping as expertsender
@@ -15,6 +14,7 @@ from forwarder.destinations.footprints import FootprintsSettings
 from forwarder.destinations.netcore import mapping as netcore
 from forwarder.destinations.panel import PanelItem
 from forwarder.destinations.ray import mapping as ray
+from ochn.options import one_of
 from ochn.output import json_lines, table
 from ochn.served import settings_or_dev
 
@@ -44,9 +44,7 @@ def panel_checklist(
 ) -> None:
     """What must exist in a vendor's panel first: activities, events, ids, with their typed fields."""
     destinations = settings_or_dev(config, None).destinations
-    if name not in destinations:
-        there_are = ", ".join(destinations) or "none"
-        raise UserError(f"there is no destination {name} in the configuration", f"there are: {there_are}")
+    one_of("destination", name, destinations)
     chosen = destinations[name]
     items = (_PANELS[chosen.kind] if chosen.kind in _PANELS else own.find(chosen.kind).panel)(chosen)
     if as_json:

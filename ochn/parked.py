@@ -3,13 +3,14 @@
 import orjson
 
 from base.clock import SystemClock, rfc3339
+from base.reasons import Parked
 from eventlog.log import StoredRecord
 from eventlog.topics import Topics
 from forwarder.parking import ParkedEvent
 from ochn.config import Settings
 from ochn.kept import Kept
 from ochn.log_access import run
-from ochn.options import Config, DataDir, Destination, Json, Reason
+from ochn.options import Config, DataDir, Destination, Json, Reason, one_of
 from ochn.output import age, json_lines, table
 from ochn.served import settings_of
 
@@ -23,7 +24,9 @@ def parked_list(
 ) -> None:
     """What waits for a contact, or keeps failing, or stands behind such an event; oldest first. It goes on by itself."""
     settings, now = settings_of(config, data_dir), SystemClock().now()
+    one_of("reason", reason, Parked)
     found = run(_kept(settings).all(), settings).values()
+    one_of("destination", destination, {*settings.destinations, *(one.destination for one in found)})
     waiting = [one for one in found if destination in (None, one.destination) and reason in (None, one.reason)]
     if as_json:
         json_lines({"id": one.event["id"], **orjson.loads(one.to_record("", 0.0).value or b"")} for one in waiting)

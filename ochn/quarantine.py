@@ -18,7 +18,7 @@ from ochn.config import Settings
 from ochn.kept import Kept
 from ochn.leaving_out import without_erased
 from ochn.log_access import open_spool, run
-from ochn.options import Config, DataDir, DryRun, EventId, Every, Json, Rate, Reason, Yes
+from ochn.options import Config, DataDir, DryRun, EventId, Every, Json, Rate, Reason, Yes, one_of
 from ochn.output import age, json_lines, pretty, table
 from ochn.preview import EVERY, Preview
 from ochn.resending import Journal, Leaving
@@ -30,6 +30,7 @@ def quarantine_list(
 ) -> None:
     """What was quarantined, oldest first; then what stands beside the log: bodies too large for it, files of leads."""
     settings, now = settings_of(config, data_dir), SystemClock().now()
+    one_of("reason", reason, Quarantine)
     events = [event for event in run(_kept(settings).all(), settings).values() if _has(event, reason)]
     beside = [] if reason else [*_files(settings.data_dir), *run(_refused_by_kafka(settings), settings)]
     if as_json:
@@ -63,6 +64,7 @@ def quarantine_replay(
     """Relay events after all, as they are. They leave the quarantine. --reason: those held back for nothing else."""
     settings = settings_of(config, data_dir)
     kept = _kept(settings)
+    one_of("reason", reason, Quarantine)
     if bool(event_id) == every:
         raise UserError("which ones?", f"name an event, or say --all; {kept.command} shows them")
     chosen = run(kept.find(event_id) if event_id else kept.all(), settings)

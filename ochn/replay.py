@@ -18,7 +18,7 @@ from forwarder.dead_letters import DESTINATION_HEADER
 from ochn.again import Asked, send_again
 from ochn.leaving_out import erased_by_now, tell_left_out
 from ochn.log_access import open_log, run
-from ochn.options import Config, DataDir, DryRun, Key, Rate, Yes
+from ochn.options import Config, DataDir, DryRun, Key, Rate, Yes, one_of
 from ochn.preview import Preview
 from ochn.resending import Journal, Step
 from ochn.served import settings_of
@@ -41,9 +41,7 @@ def replay(
     """Send what came in between two moments again, to one destination. What it had is there twice afterwards: most
     vendors don't look at ids. Asked for in the same words after a stop, it goes on where it stood."""
     settings, now = settings_of(config, data_dir), SystemClock().now()
-    if destination not in settings.destinations:
-        there_are = ", ".join(settings.destinations) or "none"
-        raise UserError(f"there is no destination {destination} in the configuration", f"there are: {there_are}")
+    one_of("destination", destination, settings.destinations)
     asked = Window(destination, moment(since, now), moment(until, now), key, kind)
     words = "\0".join((destination, since, until, key or "", kind or ""))
     journal = Journal(settings.data_dir, f"window-{hashlib.sha256(words.encode()).hexdigest()[:12]}")

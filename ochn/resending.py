@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from base.clock import Clock
+from base.errors import UserError
 from eventlog.appending import append_durably
 from eventlog.embedded import files
 from eventlog.event import Event
@@ -60,7 +61,11 @@ class Journal:
 
     def __init__(self, data_dir: Path, name: str) -> None:
         self._path = data_dir / "replays" / f"{name}.json"
-        self.state: dict[str, Any] = orjson.loads(self._path.read_bytes()) if self._path.is_file() else {}
+        try:
+            self.state: dict[str, Any] = orjson.loads(self._path.read_bytes()) if self._path.is_file() else {}
+        except orjson.JSONDecodeError as error:
+            way_out = "move it away: what was on its way when the last replay stopped may go twice then"
+            raise UserError(f"the journal {self._path} is damaged", way_out) from error
 
     def write(self, **changes: Any) -> None:
         """Durable when it returns."""

@@ -41,14 +41,34 @@ def settings_of(config: Path | None, data_dir: Path | None) -> Settings:
     told = {} if data_dir is None else {"OCHN_DATA_DIR": str(data_dir.resolve())}
     directory = data_dir or Path("data")
     if config is None and (directory / _FILE).is_file():
-        document = orjson.loads((directory / _FILE).read_bytes())
-        path = Path(document["config"]) if document["config"] else None
-        environ = {**document["told"], **os.environ, "OCHN_DATA_DIR": str(directory.resolve())}
+        path, served = _remembered(directory / _FILE)
+        environ = {**served, **os.environ, "OCHN_DATA_DIR": str(directory.resolve())}
         return load(Settings, environ, path)
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(f"there is no data directory {data_dir}", "name the one that ochn was started with")
+    if config is None and find_file(None, os.environ) is None and not any(map(_is_ours, os.environ)):
+        where = "there is neither ./ochn.toml nor ./data here" if data_dir is None else f"nobody has served {data_dir}"
+        raise UserError(where, "go where ochn was started, or name what it was started with: --config, --data-dir")
     settings, _ = load_settings(config, told)
     return settings
+
+
+def _remembered(file: Path) -> tuple[Path | None, dict[str, str]]:
+    """The configuration's path, and the environment; as `remember` wrote them."""
+    way_out = "name the configuration with --config"
+    try:
+        document = orjson.loads(file.read_bytes())
+        path = Path(document["config"]) if document["config"] else None
+        told = {str(name): str(value) for name, value in document["told"].items()}
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file} is damaged: it tells how this data was served", way_out) from error
+    if path is not None and not path.is_file():
+        raise UserError(f"{path}, by which {file.parent} was served, is not there any more", way_out)
+    return path, told
+
+
+def _is_ours(variable: str) -> bool:
+    return variable.startswith(PREFIX)
 
 
 def settings_or_dev(config: Path | None, data_dir: Path | None) -> Settings:

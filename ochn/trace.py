@@ -38,8 +38,8 @@ def trace(
 ) -> None:
     """Where is my event? Exit code 0: through everywhere; 4: it waits somewhere; 5: quarantined, or dead somewhere;
     1: there is none."""
-    settings = settings_of(config, data_dir)
-    found = run(_trace(settings, event_id, since, whole=whole), settings)
+    settings, text = settings_of(config, data_dir), event_id.encode(errors="replace").decode()
+    found = run(_trace(settings, text, since, whole=whole), settings)
     if as_json:
         pretty(found)
     else:

@@ -49,8 +49,12 @@ def test_dead_letters_by_filter_are_shown_before_they_are_sent(stand: Stand) -> 
     events = dead(stand, 6)
     ids = [event.id for event in events]
     assert listed(stand) == listed(stand, "--destination=fp", "--reason=refused", "--key=shop", "--since=2h") == ids
-    none = ("--destination=other", "--reason=too_old", "--key=app", "--until=2h", "--since=2030-01-01T00:00:00Z")
+    none = ("--reason=too_old", "--key=app", "--until=2h", "--since=2030-01-01T00:00:00Z")
     assert [listed(stand, filters) for filters in none] == [[]] * len(none)
+    for nobody, there_are in (("--destination=other", "fp"), ("--reason=tired", "too_old")):
+        told = stand.ask("dead-letters", "list", nobody, code=1)
+        assert told.startswith(f"there is no {nobody[2:].replace('=', ' ')}")
+        assert there_are in told
     shown = stand.ask(*DEAD[:3], "--dry-run", "--rate=2")
     assert "visit 3, sale 3" in shown.replace("web.", "")
     assert "fp takes no time with an event: it will be dated now there." in shown
@@ -157,7 +161,8 @@ def test_what_is_kept_apart_is_listed(stand: Stand) -> None:
     (parked,) = map(orjson.loads, stand.ask("parked", "list", "--json").splitlines())
     assert (parked["id"], parked["destination"], parked["reason"]) == (waiting.id, "fp", "waits_for_contact")
     assert waiting.id in stand.ask("parked", "list", "--reason=waits_for_contact")
-    assert "nothing is parked" in stand.ask("parked", "list", "--destination=other")
+    assert "nothing is parked" in stand.ask("parked", "list", "--reason=behind_parked")
+    assert "there is no destination other" in stand.ask("parked", "list", "--destination=other", code=1)
     cut = stand.event("v1")._replace(quarantinereasons="event_too_large")
     record = Record(TOPICS.quarantine.name, cut.id.encode(), cut.to_bytes(), stand.now())
     stand.do(lambda: stand.world.append_records(record))
