@@ -7,6 +7,7 @@ one with the rest. A device (pid, mid, a foreign id) is theirs when its `init` t
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from collector.privacy import plain
 from eventlog.event import Event
 from eventlog.facts import UPSTREAM
 
-Ids = frozenset[str]
+Ids = Mapping[str, str]  # with the contact that makes each, normalised; empty where that isn't known
 KINDS: Final = ("email", "phone", "customer_id", "visitor")
 _ORDER: Final = ("customer_id", "email", "phone")  # the strongest first, as identity takes them
 _PREFIXES: Final = {"email": "email", "phone": "phone", "customer": "customer_id", "visitor": "visitor"}
@@ -32,7 +33,7 @@ _TELLING: Final = (b'mail":', b'hone":', b'ustomerId":', b'xternalId":', b'"priv
 _PHONE: Final = frozenset("0123456789 ()+-./")
 
 
-def meant_by(text: str, identity: Identity, tenants: Iterable[str]) -> dict[str, Ids]:
+def meant_by(text: str, identity: Identity, tenants: Iterable[str]) -> Mapping[str, Ids]:
     """The ids that it may stand for, by kind: several where it doesn't say which it is. UserError for none."""
     text = text.strip()
     prefix, colon, rest = text.partition(":")
@@ -40,12 +41,12 @@ def meant_by(text: str, identity: Identity, tenants: Iterable[str]) -> dict[str,
     value = rest.strip() if named else text
     ours = identity.kind_of(value)
     if ours is not None:
-        return {"uid" if ours is IdKind.CUSTOMER else "visitor": Ids([value])}
+        return {"uid" if ours is IdKind.CUSTOMER else "visitor": {value: ""}}
     contact = Contact(value, normal_email(value), normal_phone(value) if set(value) <= _PHONE else "")
-    found = {"visitor": Ids([value])} if value else {}
+    found = {"visitor": {value: ""}} if value else {}
     for tenant in tenants:
         for kind, uid in contact.ids(identity, tenant):
-            found[kind] = found.get(kind, Ids()) | {uid}
+            found.setdefault(kind, {})[uid] = getattr(contact, kind)
     kinds = [named] if named else ["email"] if contact.email else [kind for kind in KINDS if kind != "email"]
     chosen = {kind: found[kind] for kind in kinds if kind in found}
     if not chosen:
@@ -75,11 +76,14 @@ class Person:
     def __post_init__(self) -> None:
         self._uids = {uid for kind, ids in self.meant.items() if kind != "visitor" for uid in ids}
         self._reached = {*self._uids, *self.named}
+        if len(self.meant) == 1:  # else what was found has to say which it is
+            told = ((uid, kind, value) for kind, ids in self.meant.items() for uid, value in ids.items())
+            self._values = {uid: (kind, value) for uid, kind, value in told if value}
 
     @property
-    def named(self) -> Ids:
+    def named(self) -> AbstractSet[str]:
         """Devices that the command itself names: theirs whoever else uses them."""
-        return self.meant.get("visitor", Ids())
+        return self.meant.get("visitor", {}).keys()
 
     @property
     def uids(self) -> set[str]:
@@ -141,13 +145,14 @@ class Person:
         who = event.person or (told[0] if told else "")
         ids = {*told, who}
         for kind, meant in self.meant.items():
-            if event.subject in meant or meant & ids:
+            if event.subject in meant or meant.keys() & ids:
                 self.seen.add(kind)
+        if ids & self._reached:
+            self._values |= contacts
         if event.kind in ("init", "register") and ids & self._reached:
             owner = told[0] if told and event.kind == "register" else who
             for uid in ids - {owner} if event.kind == "init" else told[1:]:
                 self._ties[uid].add(owner)
-            self._values |= contacts
         if event.kind == "init" and who:
             for device in self._devices(event):
                 if who in self._reached or device in self._told or device in self.named:
