@@ -1,7 +1,7 @@
 """kill -9 of the forwarder between a send and its commit, while one event is stuck: row 21 of faults.md.
 
-What a crash sends again is what was settled beyond the committed offset. Were that to wait for the stuck event, it would
-be everything since.
+What a crash sends again is what was in flight: what was settled beyond the committed offset is written down. Were it not,
+and the offset to wait for the stuck event, it would be everything since.
 """
 
 import sys
@@ -42,8 +42,8 @@ def killed_with_one_stuck(directory: Path, scale: Scale, kafka: str = "", comman
         stand.wait_until_well()
         wrong = stand.missing()
         twice = {verdict.destination: verdict.duplicates for verdict in stand.verdicts()}["footprints"]
-        print(f"{kills} kills, a window of {WINDOW}: {twice} twice")
-        return wrong + ([f"{twice} twice"] if twice > kills * WINDOW else [])
+        print(f"{kills} kills, {SIDE_BY_SIDE} calls side by side: {twice} twice")
+        return wrong + ([f"{twice} twice"] if twice > kills * SIDE_BY_SIDE else [])
 
 
 def many_since(stand: Stand, mark: int) -> bool:
@@ -57,7 +57,7 @@ def many_since(stand: Stand, mark: int) -> bool:
 
 
 @pytest.mark.parametrize("log", ["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-def test_a_crash_sends_a_window_again_and_no_more(
+def test_a_crash_sends_again_what_was_in_flight_and_no_more(
     request: pytest.FixtureRequest, log: str, tmp_path: Path, scale: Scale
 ) -> None:
     kafka: Kafka | None = request.getfixturevalue("kafka") if log == "kafka" else None
