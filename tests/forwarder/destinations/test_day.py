@@ -83,21 +83,30 @@ def day() -> list[Event]:
         ("engagement", {"description": "asked for a size"}),
         ("profiling", {"percentCompleted": "80"}),
     ]
-    return [_event(number, kind, more) for number, (kind, more) in enumerate(told, start=1)]
+    return [_event(number, kind, more) for number, (kind, more) in enumerate(told, start=1)] + phone()
+
+
+def phone() -> list[Event]:
+    """Hers starts, hears a beacon, and says where it is."""
+    beacon = {"uuid": "f7826da6-4fa2-4e98-8024-bc5b71e0893e", "major": "1", "minor": "7", "rssi": "-61"}
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("init", {"email": "Ann@example.com", "technicalInfo": {"deviceOs": "iOS", "appId": "mall"}}),
+        ("sensors", {"sensors": [beacon]}),
+        ("geo", {"lat": "44.43", "lon": "26.1", "accuracy": "12"}),
+    ]
+    return [_at(number, f"mobile.{kind}", data, "71cd") for number, (kind, data) in enumerate(told, start=9)]
 
 
 def _event(number: int, kind: str, more: Mapping[str, Any]) -> Event:
-    moment = rfc3339(MORNING + 60 * number)
     data: dict[str, Any] = {"requestType": "action", "actionType": kind, "additionalData": more} if more else {}
     if kind == "register":
         data = {"lead": LEAD}
-    about: dict[str, Any] = {
-        "id": f"01a1f000-0000-7000-8000-{number:012}",
-        "subject": "70ab",
-        "time": moment,
-        "receivedtime": moment,
-    }
-    return make_event(f"web.{kind}", data, **about)
+    return _at(number, f"web.{kind}", data, "70ab")
+
+
+def _at(number: int, name: str, data: dict[str, Any], subject: str) -> Event:
+    moment, event_id = rfc3339(MORNING + 60 * number), f"01a1f000-0000-7000-8000-{number:012}"
+    return make_event(name, data, id=event_id, subject=subject, time=moment, receivedtime=moment)
 
 
 def sent(kind: str) -> str:
@@ -105,7 +114,7 @@ def sent(kind: str) -> str:
     chosen = {"kind": kind, "base_url": f"http://127.0.0.1:8090/{kind}", **SETTINGS[kind]}
     raw = {"keys": {"shop": {"values": ["our-key"]}}, "destinations": {kind: chosen}}
     (destination,) = build_destinations(validate(ForwarderRoot, raw, "test"))
-    now = MORNING + 600
+    now = MORNING + 720
     course = bring(destination, day(), sandboxed(VENDORS[kind](), f"/{kind}", now), MemoryFacts(), now)
     assert {outcome.kind for outcome in course.outcomes.values()} <= {"delivered", "filtered"}
     return "\n\n".join(
