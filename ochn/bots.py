@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from base.clock import SystemClock
+from base.clock import SystemClock, rfc3339
 from base.errors import UserError
 from base.settings import validate
 from collector.bot_rules import BUILT_IN, BotRuleSettings
@@ -71,11 +71,13 @@ def bots_try(
     if rule is None:
         order = {_GIVEN: -1, **order}  # as rules of one's own are
     trial = Trial(made, order, _lists(settings))
-    run(trial.run(_window(settings, last)), settings, None)
+    window = _window(settings, last)
+    run(trial.run(window), settings, None)
+    told = {"since": rfc3339(window.since), **trial.told()}
     if as_json:
-        pretty(trial.told())
+        pretty(told)
     else:
-        _draw(trial.told(), last)
+        _draw(told)
 
 
 def _made(settings: Settings, name: str | None, given: Mapping[str, list[str]]) -> Rule:
@@ -116,10 +118,10 @@ def _cell(value: Any) -> str:
     return ", ".join(value) or "-" if isinstance(value, list) else str(value)
 
 
-def _draw(told: Mapping[str, Any], last: str) -> None:
+def _draw(told: Mapping[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     share = 100 * told["events"] / max(told["read"], 1)
-    console.print(f"read      {told['read']} events of the last {last}", markup=False)
+    console.print(f"read      {told['read']} events that came since {told['since']}", markup=False)
     console.print(f"tags      {told['events']} ({share:.2g} %), of {told['visitors']} visitors", markup=False)
     console.print(f"keys      {_cell(told['keys'])}", markup=False)
     console.print(f"bear now  {_cell(told['tagged_by'])}", markup=False)
