@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -41,7 +42,7 @@ def url_of(host: str, port: int) -> str:
 
 class Server(uvicorn.Server):
     """`drain_seconds`: how long those who have asked are still answered. `ready` is called once it serves. `http`: who
-    speaks HTTP, in place of uvicorn's own."""
+    speaks HTTP, in place of uvicorn's own. `certificate`: of HTTPS, with its key in the same file."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Server(uvicorn.Server):
         drain_seconds: float,
         ready: Callable[[], None] = lambda: None,
         http: HttpProtocol | None = None,
+        certificate: Path | None = None,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -61,6 +63,7 @@ class Server(uvicorn.Server):
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, round(drain_seconds)),
             backlog=BACKLOG,
+            ssl_certfile=certificate,
         )
         super().__init__(config)
         self._ready = ready

@@ -48,6 +48,8 @@ class SandboxSettings(Section):
     """Address of the sandboxed vendors. They take anybody's word: keep it off the open internet."""
     port: int = Field(default=8090, ge=0, le=65535)
     """Port of the sandboxed vendors, of what they received, and of the page that shows it."""
+    expired_tls_port: int = Field(default=0, ge=0, le=65535)
+    """Port on which the same vendors stand behind a certificate that has expired; 0: none."""
     token_seconds: int = Field(default=31_535_999, ge=1)
     """Life of an access token of the sandboxed Footprints; of RAY's at most an hour."""
 

@@ -13,6 +13,8 @@ from forwarder.sandbox.faults import Fault
 from forwarder.sandbox.vendor import Answer
 
 _TRANSPORT: Final = "sandbox.transport"  # ASGI has no word for hanging up on somebody
+_MIB: Final = 1024 * 1024
+_HUGE: Final = 64 * _MIB
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST
 
 
@@ -42,6 +44,8 @@ async def deliver(answer: Answer, fault: Fault | None, caller: Caller, clock: Cl
         await clock.sleep(delay or 0.0)
         _break(caller.scope, reset=kind != "refuse")
         await _until_gone(caller.receive)
+    elif kind == "huge":
+        await _huge(answer, caller.send)
     elif kind == "drip":
         await _drip(answer, caller.send, 1.0 if delay is None else delay, clock)
     else:
@@ -64,9 +68,17 @@ async def _drip(answer: Answer, send: Send, delay: float, clock: Clock) -> None:
     await send({"type": "http.response.body"})
 
 
-def _start(answer: Answer) -> Message:
+async def _huge(answer: Answer, send: Send) -> None:
+    """JSON still: who reads it all finds the answer."""
+    await send(_start(answer, before=_HUGE))
+    for _ in range(_HUGE // _MIB):
+        await send({"type": "http.response.body", "body": b" " * _MIB, "more_body": True})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _start(answer: Answer, before: int = 0) -> Message:
     headers: dict[str, Any] = {"content-type": "application/json", **answer.headers}
-    headers["content-length"] = str(len(answer.body))
+    headers["content-length"] = str(before + len(answer.body))
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     return {"type": "http.response.start", "status": answer.status, "headers": encoded}
 

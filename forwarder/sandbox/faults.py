@@ -24,6 +24,7 @@ _TAKEN: Final = {
 _LISTS: Final = ("data", "identity_values")  # where a body is no list itself, these of it are
 _REFUSED: Final = {
     "garbage": "answers 200 with a page that is no JSON, as a proxy in between does",
+    "huge": "answers 200 with the vendor's failure body behind 64 MiB of spaces",
     "success_false": "answers 200 with the vendor's failure body",
     "status": "answers `status` with the vendor's failure body",
     **{name: f"answers {name}" for name in _STATUSES},

@@ -1,7 +1,11 @@
 """The sandbox as a process: binds, serves, ends at a signal."""
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
+
+from starlette.types import ASGIApp
 
 from base.clock import Clock, SystemClock
 from base.ids import IdSource, SystemIds
@@ -11,8 +15,9 @@ from base.serving import Server, listen
 from forwarder.sandbox.app import VENDORS, build_sandbox
 from forwarder.sandbox.calls import Calls
 from forwarder.sandbox.delivery import BreakableProtocol
-from forwarder.settings import SandboxRoot
+from forwarder.settings import SandboxRoot, SandboxSettings
 
+EXPIRED: Final = Path(__file__).with_name("expired.pem")  # since 2025; its key is nobody's secret
 _GRACE: Final = 2  # seconds: a call that is made to hang must not hold up the end
 
 
@@ -30,5 +35,13 @@ async def run_sandbox(
         calls = Calls(settings.data_dir, VENDORS)
         calls.open()
         app = build_sandbox(calls, clock, ids, sandbox.token_seconds)
-        await Server(app, _GRACE, ready, BreakableProtocol).serve_until(ending, door)
+        serving = Server(app, _GRACE, ready, BreakableProtocol).serve_until(ending, door)
+        await asyncio.gather(serving, _behind_an_old_certificate(app, sandbox, ending))
         await calls.close()
+
+
+async def _behind_an_old_certificate(app: ASGIApp, sandbox: SandboxSettings, ending: asyncio.Event) -> None:
+    if sandbox.expired_tls_port:
+        with listen(sandbox.host, sandbox.expired_tls_port, "sandbox.expired_tls_port") as door:
+            server = Server(app, _GRACE, http=BreakableProtocol, certificate=EXPIRED)
+            await server.serve_until(ending, door)

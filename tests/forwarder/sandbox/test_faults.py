@@ -1,12 +1,17 @@
 """Each fault, as a client meets it over a real connection."""
 
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from forwarder.sandbox.faults import KINDS
+from forwarder.sandbox.service import EXPIRED
+from tests.support.ports import free_ports
 from tests.support.sandbox import SandboxProcess
 
 FORM = {"appkey": "demo", "mid": "p1", "lat": "1", "lon": "2"}
@@ -50,6 +55,25 @@ def test_garbage_is_no_json(sandbox: SandboxProcess) -> None:
     sandbox.fault(destination="footprints", fault="garbage", times=1)
     reply = call(sandbox)
     assert (reply.status_code, reply.content[:6]) == (200, b"<html>")
+
+
+def test_a_huge_body(sandbox: SandboxProcess) -> None:
+    sandbox.fault(destination="footprints", fault="huge", times=1)
+    reply = call(sandbox)
+    assert (reply.status_code, len(reply.content) > 64 * 1024 * 1024) == (200, True)
+    assert orjson.loads(reply.content.lstrip())["success"] is False
+
+
+def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with SandboxProcess(tmp_path, expired_tls_port=str(port)) as sandbox:
+        url = f"https://127.0.0.1:{port}/footprints/mobileapi/geo"
+        with pytest.raises(httpx.ConnectError, match="certificate has expired"):
+            httpx.put(url, data=FORM, verify=ssl.create_default_context(cafile=str(EXPIRED)))
+        assert sandbox.received("footprints") == []
+        blind = ssl._create_unverified_context()
+        assert httpx.put(url, data=FORM, verify=blind).json() == {"success": True}
+        assert len(sandbox.received("footprints")) == 1, "it is the certificate, and nothing else"
 
 
 @pytest.mark.parametrize(("fault", "error"), [("refuse", httpx.RemoteProtocolError), ("reset", httpx.ReadError)])
