@@ -1,6 +1,7 @@
 """The log that the settings name."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from base.clock import Clock
@@ -27,11 +28,13 @@ def build_log(  # noqa: PLR0917 - a build function receives its parts
 ) -> EventLog:
     """`topics` are those this process may meet: each implementation keeps them as their `cleanup` says. `crowded`, of
     who has clients waiting: half of what may be in flight is. Without it nobody waits, and a late Kafka has time."""
+    ours = Topics(settings.topic_prefix)
+    hours = settings.retention.of(ours)
+    topics = [replace(topic, hours=hours.get(topic.name)) for topic in topics]
     if settings.kind == "embedded":
         return EmbeddedLog(settings.embedded, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
     from eventlog.kafka import KafkaLog  # noqa: PLC0415 - the embedded log needs no Kafka client
 
-    ours = Topics(settings.topic_prefix)
     kafka = KafkaLog(settings.kafka, data_dir, topics, clock=clock, metrics=metrics, logger=logger)
     return SpooledLog(
         kafka,

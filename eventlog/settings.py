@@ -1,10 +1,12 @@
 """`[log]`: where events are kept between coming in and going out."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
 from base.settings import Section
+from eventlog.topics import Topics
 
 
 class EmbeddedSettings(Section):
@@ -58,6 +60,25 @@ class KafkaSettings(Section):
         return value
 
 
+class RetentionSettings(Section):
+    """How long a topic is kept, where that is not as long as events are."""
+
+    quarantine_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Quarantined events. Default: as events."""
+    dead_letters_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Dead letters, with the requests and replies that they hold. Default: as events."""
+    receipts_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Receipts, without which `ochn trace` knows of no outcome. Default: as events."""
+
+    def of(self, topics: Topics) -> Mapping[str, float | None]:
+        """By the topic's name."""
+        return {
+            topics.quarantine.name: self.quarantine_hours,
+            topics.dead_letters.name: self.dead_letters_hours,
+            topics.receipts.name: self.receipts_hours,
+        }
+
+
 class LogSettings(Section):
     kind: Literal["embedded", "kafka"] = "embedded"
     """`embedded`: files in the data directory; `kafka`: Apache Kafka, with the embedded log as its spool."""
@@ -65,3 +86,9 @@ class LogSettings(Section):
     """First part of every topic's name."""
     embedded: EmbeddedSettings = EmbeddedSettings()
     kafka: KafkaSettings = KafkaSettings()
+    retention: RetentionSettings = RetentionSettings()
+
+    @property
+    def retention_hours(self) -> float:
+        """Of events."""
+        return self.kafka.retention_hours if self.kind == "kafka" else self.embedded.retention_hours

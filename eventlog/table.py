@@ -83,6 +83,8 @@ class TopicTable:
                 else:
                     self._writing.execute("INSERT OR REPLACE INTO newest VALUES (?, ?)", (record.key, record.value))
             self._writing.execute("INSERT OR REPLACE INTO taken_in VALUES (?, ?)", (part, following))
+        if any(record.value is None for record in records):
+            self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         self._thread.shutdown()  # a group may be on its way
@@ -95,4 +97,5 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = ON")  # of an erased person no byte stays behind
     return connection

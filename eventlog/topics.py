@@ -9,12 +9,14 @@ Cleanup = Literal["delete", "compact", "compact,delete"]
 @dataclass(frozen=True, slots=True)
 class Topic:
     """`as_events`: partitioned as events are, so that one worker holds both; else one partition is enough.
-    `until_read`, of the embedded log: what every group has committed is deleted, and nothing else is."""
+    `until_read`, of the embedded log: what every group has committed is deleted, and nothing else is. `hours`: how long
+    its records are kept, if not as long as the log's settings say of all."""
 
     name: str
     cleanup: Cleanup = "delete"
     as_events: bool = False
     until_read: bool = False
+    hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

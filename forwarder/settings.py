@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 from pydantic_core import PydanticKnownError
 
 from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
@@ -98,3 +98,13 @@ class ForwarderRoot(Root):
     """App keys: a destination that has none of its own sends ours."""
     destinations: dict[DestinationName, AnyDestination] = Field(default_factory=dict)
     """Where events are relayed to, by a name of yours, which stands in topics and metrics."""
+
+    @model_validator(mode="after")
+    def _parked_is_kept(self) -> Self:
+        hours = self.log.retention_hours
+        if self.forwarder.parked_hours > hours:
+            raise ValueError(
+                f"forwarder.parked_hours = {self.forwarder.parked_hours:g}: the log keeps what is parked for {hours:g} hours"
+                f" (log.{self.log.kind}.retention_hours)"
+            )
+        return self

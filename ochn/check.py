@@ -1,6 +1,7 @@
 """`ochn check-config`: every fault at once, or what would run, with secrets masked."""
 
 import ipaddress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -70,9 +71,20 @@ def remarks(settings: Settings) -> list[str]:
         told.append(f"admin.host = {settings.admin.host}: its token goes over that network in the clear")
     if any(ipaddress.ip_network(each, strict=False).prefixlen == 0 for each in settings.collector.trusted_proxies):
         told.append("collector.trusted_proxies trusts everybody: anyone can say that he has any address")
+    told += _too_short(settings)
     if settings.log.kind == "embedded" and not settings.log.embedded.sync:
         told.append("log.embedded.sync = false: an answered event can be lost when the power goes")
     return told
+
+
+def _too_short(settings: Settings) -> Iterator[str]:
+    """What is kept shorter than the events that speak of it."""
+    hours, days = settings.log.retention_hours, settings.collector.files_days
+    if days and days * 24 < hours:
+        yield f"collector.files_days = {days:g}: an event of the log may name a file that is gone"
+    receipts = settings.log.retention.receipts_hours
+    if receipts is not None and receipts < hours:
+        yield f"log.retention.receipts_hours = {receipts:g}: of older events ochn trace knows no outcome"
 
 
 def _shown(value: object) -> str:

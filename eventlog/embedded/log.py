@@ -64,6 +64,10 @@ class EmbeddedLog:
     async def open_scanner(self) -> EmbeddedScanner:
         return EmbeddedScanner(self._directory, self._kept_open)
 
+    def _settings_of(self, topic: Topic) -> EmbeddedSettings:
+        hours = {} if topic.hours is None else {"retention_hours": topic.hours}
+        return self._settings.model_copy(update=_FOR_EVER if topic.until_read else hours)
+
     async def scrub(self) -> None:
         """What was erased from its compacted topics, by tombstones or by newer records, is in no file any more. It takes
         as long as rewriting them all does."""
@@ -105,7 +109,6 @@ class EmbeddedLog:
             try:
                 if directory.is_dir():
                     unread = read_by_all(self._directory, topic.name) if topic.until_read else 0
-                    settings = self._settings.model_copy(update=_FOR_EVER) if topic.until_read else self._settings
-                    keep_up(directory, topic.cleanup, settings, self._clock.now(), unread)
+                    keep_up(directory, topic.cleanup, self._settings_of(topic), self._clock.now(), unread)
             except (OSError, OchnError) as error:
                 self._logger.warning("log_upkeep_failed", topic=topic.name, error=str(error))

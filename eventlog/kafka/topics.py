@@ -1,7 +1,7 @@
 """Topics are made when they are missing, with what they need, and asked how they are."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,31 +18,45 @@ from eventlog.topics import Topic
 MAX_MESSAGE_BYTES = MAX_RECORD_BYTES + 64 * 1024  # the largest record, in a batch of its own
 REQUEST_SECONDS = 10.0
 ALL_SECONDS = 30.0
+DAY_MS = 86_400_000
+_LIMIT = "max.message.bytes"
+_KEPT = ("retention.ms", "max.compaction.lag.ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`limit`: bytes of the largest batch of records that the brokers take for this topic."""
+    """`limit`: bytes of the largest batch of records that the brokers take for this topic. `differs`: what the topic
+    keeps otherwise than our settings say; it was made by others, or under other settings."""
 
     partitions: int
     limit: int
+    differs: tuple[str, ...] = ()
 
 
 def new_topic(topic: Topic, settings: KafkaSettings, brokers: int) -> NewTopic:
     """One copy survives a crash of the broker's process; three of which two must have it, a power loss. A clock that
-    is an hour ahead must not make the brokers refuse everything: any timestamp is taken (Kafka 3.6 and later)."""
+    is an hour ahead must not make the brokers refuse everything: any timestamp is taken (Kafka 3.6 and later). What has
+    expired, or is erased, leaves the disk within another day."""
     replicas = min(settings.replication, brokers)
     config = {
         "cleanup.policy": topic.cleanup,
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
         "message.timestamp.after.max.ms": str(2**63 - 1),
+        **kept(topic, settings),
     }
-    if "delete" in topic.cleanup:
-        config["retention.ms"] = str(int(settings.retention_hours * 3_600_000))
     if replicas >= 3:
         config["min.insync.replicas"] = "2"
     partitions = settings.partitions if topic.as_events else 1
     return NewTopic(topic.name, partitions, replicas, topic_configs=config)
+
+
+def kept(topic: Topic, settings: KafkaSettings) -> dict[str, str]:
+    """What says how long its records stay."""
+    config = {}
+    retention = int((topic.hours or settings.retention_hours) * 3_600_000)
+    if "delete" in topic.cleanup:
+        config = {"retention.ms": str(retention), "segment.ms": str(min(retention, DAY_MS))}
+    return config if "compact" not in topic.cleanup else {**config, "max.compaction.lag.ms": str(DAY_MS)}
 
 
 async def ensure_topics(connection: Connection, topics: Iterable[Topic]) -> dict[str, Shape]:
@@ -56,12 +70,15 @@ async def ensure_topics(connection: Connection, topics: Iterable[Topic]) -> dict
             if missing := wanted.keys() - found.keys():
                 await _create(admin, [wanted[name] for name in missing], connection.settings)
                 found = await _until_seen(admin, wanted)
-            limits = await _limits(admin, list(wanted))
+            configs = await _configs(admin, list(wanted))
     except (KafkaError, OSError, TimeoutError) as error:
         raise connection.away(error) from error
     finally:
         await end_admin(admin)
-    return {name: Shape(found[name], limits[name]) for name in wanted}
+    return {
+        name: Shape(found[name], _limit(configs[name]), _differs(topic, configs[name], connection.settings))
+        for name, topic in wanted.items()
+    }
 
 
 async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
@@ -85,11 +102,26 @@ async def _until_seen(admin: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict
     return found
 
 
-async def _limits(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": ""}) for name in names]
+async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    """Empty where one may not look: who may write need not be allowed to. Then the first refusal tells."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys((_LIMIT, *_KEPT), "")) for name in names]
     answers: list[Any] = await admin.describe_configs(asked)
-    limits = dict.fromkeys(names, MAX_MESSAGE_BYTES)
+    configs: dict[str, dict[str, str]] = {name: {} for name in names}
     for code, _message, _kind, name, entries in (one for answer in answers for one in answer.resources):
-        if not code and entries:  # who may write need not be allowed to look: then the first refusal tells
-            limits[name] = int(entries[0][1])
-    return limits
+        if not code:
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs
+
+
+def _limit(config: Mapping[str, str]) -> int:
+    return int(config.get(_LIMIT, MAX_MESSAGE_BYTES))
+
+
+def _differs(topic: Topic, config: Mapping[str, str], settings: KafkaSettings) -> tuple[str, ...]:
+    """It is told, and not altered: whoever runs the brokers may have meant it (docs/decisions/0011-erase.md)."""
+    wanted = {name: value for name, value in kept(topic, settings).items() if name in _KEPT}
+    return tuple(
+        f"{name} is {config[name]}, the settings say {value}"
+        for name, value in wanted.items()
+        if config.get(name, value) != value
+    )

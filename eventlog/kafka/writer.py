@@ -6,7 +6,7 @@ disposable: whatever goes wrong ends it, and what it still held is settled as Lo
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
@@ -41,6 +41,7 @@ class KafkaWriter:
         self._where = f"Kafka at {connection.settings.bootstrap}"  # asked for at each append
         self._producer: AIOKafkaProducer | None = None
         self._shapes: dict[str, Shape] = {}
+        self._told: set[str] = set()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._learning: set[asyncio.Task[None]] = set()
@@ -219,9 +220,17 @@ class KafkaWriter:
             for task in late:
                 task.cancel()
 
+    def _tell_of_others(self, shapes: Mapping[str, Shape]) -> None:
+        """Once a topic: how long its records stay isn't ours to say."""
+        for name in shapes.keys() - self._told:
+            if differs := shapes[name].differs:
+                self._told.add(name)
+                self._logger.warning("kafka_topic_differs", topic=name, detail="; ".join(differs))
+
     async def _connect(self) -> AIOKafkaProducer:
         await self._connection.knock()
         self._shapes = await ensure_topics(self._connection, self._topics.values())
+        self._tell_of_others(self._shapes)
         producer = AIOKafkaProducer(
             **self._connection.client(self._timeout), acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
         )

@@ -1,24 +1,29 @@
 """What the contract suite can't say: partitions, the spool in front of Kafka, and what Kafka's own tools see."""
 
 import asyncio
+import io
 import time
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 import pytest
 
 from base.clock import SystemClock, rfc3339
-from base.logs import quiet_logger
+from base.logs import build_logger, quiet_logger
+from base.settings import LoggingSettings
 from eventlog.appending import append_durably
 from eventlog.build import build_log
 from eventlog.event import Event
+from eventlog.kafka import KafkaLog
 from eventlog.kafka.topics import MAX_MESSAGE_BYTES, new_topic
 from eventlog.log import EventLog, Position
 from eventlog.settings import KafkaSettings, LogSettings
 from eventlog.topics import Topic, Topics, topic_named
 from tests.support.kafka import Kafka, KafkaServer, a_place
 from tests.support.kafka_log import a_log, a_topic, metrics, records, up
-from tests.support.logs import PATIENCE, scanned, writing
+from tests.support.logs import PATIENCE, a_record, scanned, writing
 
 pytestmark = pytest.mark.anyio
 EVENT = Event(
@@ -102,11 +107,28 @@ def test_topics_are_made_as_safe_as_the_brokers_allow() -> None:
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
         "message.timestamp.after.max.ms": "9223372036854775807",
         "retention.ms": "3600000",
+        "segment.ms": "3600000",
         "min.insync.replicas": "2",
     }
     facts = new_topic(Topics().facts("netcore"), settings, 1)
     assert (facts.num_partitions, facts.topic_configs["cleanup.policy"]) == (6, "compact")
     assert "retention.ms" not in facts.topic_configs
+    assert facts.topic_configs["max.compaction.lag.ms"] == "86400000"
+    assert new_topic(replace(Topics().receipts, hours=48), settings, 1).topic_configs["retention.ms"] == "172800000"
+
+
+async def test_a_topic_that_is_kept_otherwise_than_the_settings_say_is_told_once(kafka: Kafka, tmp_path: Path) -> None:
+    topic, said = Topic(f"kept-{uuid4()}.quarantine", "compact,delete"), io.StringIO()
+    for number, hours in enumerate((2.0, 2.0, 3.0)):
+        settings = KafkaSettings(bootstrap=kafka.bootstrap, retention_hours=hours)
+        logger = build_logger(LoggingSettings(), "test", said)
+        log = KafkaLog(settings, tmp_path, [topic], clock=SystemClock(), metrics=metrics(), logger=logger)
+        async with writing(log) as writer:
+            await append_durably(writer, [a_record(topic.name, number)])
+    told = [orjson.loads(line) for line in said.getvalue().splitlines() if "kafka_topic_differs" in line]
+    assert [(line["topic"], line["detail"]) for line in told] == [
+        (topic.name, "retention.ms is 7200000, the settings say 10800000")
+    ]
 
 
 @pytest.mark.parametrize("topic", [*Topics("a.b").all(("netcore", "x.y")), Topic("a.b.other")])
