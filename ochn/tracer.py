@@ -6,6 +6,7 @@ from typing import Any
 
 from base.clock import from_rfc3339, rfc3339
 from base.errors import UserError
+from eventlog.erased import Erased, take_in
 from eventlog.event import Event
 from eventlog.log import LogScanner
 from eventlog.topics import Topics
@@ -34,13 +35,14 @@ _EVENT = (
 
 @dataclass(frozen=True, slots=True)
 class Tracer:
-    """`events` and `receipts` are the topics' bounds."""
+    """`events` and `receipts` are the topics' bounds; `erased` says of whom nothing is sent any more."""
 
     settings: Settings
     scanner: LogScanner
     topics: Topics
     events: Bounds
     receipts: Bounds
+    erased: Erased
 
     async def trace(self, wanted: Wanted, *, whole: bool) -> dict[str, Any] | None:
         """{event, quarantined?, spooled?, copies: [{topic, partition, offset, logged, only, destinations: […]}]}; None:
@@ -84,6 +86,8 @@ class Tracer:
     async def _row(self, copy: Copy) -> Told:
         names = [name for name in self.settings.destinations if copy.only in (None, name)]
         told = await asyncio.gather(*(self._at(name).of(copy) for name in names))
+        if self.erased.denies(copy.event):
+            told = [_erased(row) for row in told]
         place = copy.position
         where = {"topic": place.topic, "partition": place.partition, "offset": place.offset}
         return {**where, "logged": rfc3339(copy.logged), "only": copy.only, "destinations": told}
@@ -95,8 +99,21 @@ class Tracer:
 
 async def open_tracer(settings: Settings) -> Tracer:
     scanner, topics = await open_log(settings).open_scanner(), Topics(settings.log.topic_prefix)
-    events, receipts = await asyncio.gather(scanner.bounds(topics.events.name), scanner.bounds(topics.receipts.name))
-    return Tracer(settings, scanner, topics, events, receipts)
+    erased = Erased()
+    events, receipts, _ = await asyncio.gather(
+        scanner.bounds(topics.events.name),
+        scanner.bounds(topics.receipts.name),
+        take_in(erased, scanner, topics.erased.name),
+    )
+    return Tracer(settings, scanner, topics, events, receipts, erased)
+
+
+def _erased(row: Told) -> Told:
+    """Of what was parked or dead nothing is left: it was taken back for nobody."""
+    if row["outcome"] not in ("parked", "dead"):
+        return row
+    kept = {name: value for name, value in row.items() if name in ("destination", "at")}
+    return {**kept, "outcome": "filtered", "reason": "erased"}
 
 
 def _shown(event: Event) -> dict[str, Any]:

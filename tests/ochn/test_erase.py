@@ -21,6 +21,7 @@ from ochn.erase import AGAIN
 from tests.forwarder.stand import TOPICS
 from tests.ochn.stand import Stand
 from tests.ochn.test_person import ANN, BOB
+from tests.ochn.test_trace import refuse
 
 KEYS = '[keys.shop]\nvalues = ["k"]\ntenant = "t"\n'
 
@@ -165,6 +166,22 @@ def test_replays_leave_them_out(stand: Stand) -> None:
         assert "erased 1: of people who were erased since, left out" in stand.ask(*command, "--yes", "--rate=1000")
     replayed = [Event.from_record(record) for record in stand.logged()]
     assert [event.id for event in replayed if event.replayed] == [bob.id] * 3
+
+
+def test_what_became_of_it_is_traced_as_erased(stand: Stand) -> None:
+    parked, dead = stand.event("m-ann"), stand.event("v-ann")
+    stand.upstream.fault = refuse
+    stand.bring(parked, dead)
+    stand.forget()
+    assert [stand.outcomes(event.id, code=code) for event, code in ((parked, 4), (dead, 5))] == [
+        [["parked"]],
+        [["dead"]],
+    ]
+    for who in ("m-ann", "v-ann"):
+        stand.ask("erase", "--person", f"visitor:{who}", "--yes")
+    for event in (parked, dead):
+        ((row,),) = [copy["destinations"] for copy in stand.trace(event.id)["copies"]]
+        assert (row["outcome"], row["reason"], "taken_back" in row) == ("filtered", "erased", False)
 
 
 def test_who_is_several_is_asked_which(stand: Stand) -> None:
