@@ -4,7 +4,7 @@ The topic `parked` is the truth (key `<event id>:<destination>`, a tombstone end
 index, filled again from the topic at each assignment (store.py). Counted as settled once both hold it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -59,12 +59,15 @@ class Parking:
     slow: float
     longest: float
     _none: bool = field(init=False, default=False)  # known to hold nothing
+    _looked: float = field(init=False, default=0.0)  # by the wall clock: when somebody's turn was looked for last
 
     async def restore(self) -> None:
-        """Before the first event of a partition that was just assigned: its parked ones may be another host's so far."""
+        """Before the first event of a partition that was just assigned: its parked ones may be another host's so far.
+        They are tried at once: nobody knows what has been mended meanwhile, nor what the clock did."""
         for part in await self.scanner.bounds(self.topic):
             await catch_up(self.store, self.scanner, self.topic, part, self._apply)
         self._none = False
+        await self.hurry()
 
     def _apply(self, record: StoredRecord) -> list[Statement]:
         if not record.key.endswith(f":{self.destination}".encode()):
@@ -122,9 +125,13 @@ class Parking:
 
     def due(self, partitions: Collection[int], limit: int) -> list[str]:
         """Visitors whose turn in the slow lane has come, of these partitions."""
+        now = self.clock.now()
+        if now < self._looked - self.slow:  # the clock was put back: every turn would be later by as much
+            self.hurry()
+        self._looked = now
         marks = ",".join("?" * len(partitions))
         query = f"SELECT DISTINCT subject FROM parked WHERE due <= ? AND part IN ({marks}) LIMIT ?"  # noqa: S608 - marks
-        return [subject for (subject,) in self.store.read(query, (self.clock.now(), *partitions, limit))]
+        return [subject for (subject,) in self.store.read(query, (now, *partitions, limit))]
 
     def expired(self, work: Work) -> bool:
         return work.waiting is not None and self.clock.now() >= work.waiting.since + self.longest
@@ -164,11 +171,11 @@ class Parking:
         query = "UPDATE parked SET due = ? WHERE subject = ? AND due <= ?"
         await self.store.write(query, (now + self.slow, subject, now))
 
-    async def hurry(self) -> None:
+    def hurry(self) -> Awaitable[None]:
         """Those that keep failing are tried at once: something has changed that may help them."""
         query = "UPDATE parked SET due = ? WHERE reason = ? AND due > ?"
         now = self.clock.now()
-        await self.store.write(query, (now, Parked.KEEPS_FAILING, now))
+        return self.store.write(query, (now, Parked.KEEPS_FAILING, now))
 
 
 def _delete(key: bytes) -> Statement:
