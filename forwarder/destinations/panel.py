@@ -27,11 +27,6 @@ class PanelItem:
     fields: Mapping[str, str]
 
 
-def our_fields(kind: ActivityKind) -> dict[str, str]:
-    """All that a kind has, under our own names."""
-    return {name: _WORDS[of_type] for name, of_type in FIELDS[kind].items()}
-
-
 def mapped_fields(kind: ActivityKind, mapping: EventMapping, default: Mapping[str, str]) -> dict[str, str]:
     known = {**FIELDS[kind], **FIELDS_OF_ALL}
     chosen = default if mapping.fields is None else mapping.fields

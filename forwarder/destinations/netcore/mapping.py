@@ -8,9 +8,9 @@ from base.reasons import Filter
 from eventlog.event import Event
 from forwarder.destinations.contact import Contact
 from forwarder.destinations.kinds import UNASKED, ActivityKind, activity_kind
-from forwarder.destinations.netcore.settings import NetcoreSettings
-from forwarder.destinations.panel import PanelItem, our_fields
-from forwarder.destinations.params import PARAMS
+from forwarder.destinations.netcore.settings import NetcoreEvent, NetcoreSettings
+from forwarder.destinations.panel import PanelItem, mapped_fields
+from forwarder.destinations.params import FIELDS, PARAMS, fields_told
 from forwarder.destinations.values import clean, happened
 
 NAMES: Final[Mapping[ActivityKind, str]] = {
@@ -26,6 +26,7 @@ NAMES: Final[Mapping[ActivityKind, str]] = {
     "sensors": "Beacon Seen",
     "geo": "Location",
 }
+_AS_IT_IS: Final = NetcoreEvent()
 _PRIMARY: Final = {"email": "email", "mobile": "phone", "customer_id": "customerId"}
 
 
@@ -43,7 +44,7 @@ def rule_against(event: Event, settings: NetcoreSettings) -> Filter | None:
 def activity(event: Event, contact: Contact, settings: NetcoreSettings, now: float) -> dict[str, Any]:
     """As the vendor wants it; `contact` is what is known of the visitor. Only for events without a rule against them."""
     kind = activity_kind(event) or "visit"
-    params = {**PARAMS[kind](event.data, settings.currency), "event_id": event.id}
+    params = {**_params(event, kind, settings), "event_id": event.id}
     identity = contact.get(_PRIMARY[settings.primary_key])
     field, value = ("identity", identity) if identity else (settings.anonymous_field, event.subject)
     return {
@@ -56,18 +57,25 @@ def activity(event: Event, contact: Contact, settings: NetcoreSettings, now: flo
     }
 
 
+def _params(event: Event, kind: ActivityKind, settings: NetcoreSettings) -> Mapping[str, Any]:
+    mapping = settings.events.get(kind, _AS_IT_IS)
+    if mapping.fields is not None:
+        return mapping.applied(fields_told(event, kind, settings.currency), {})
+    return {**PARAMS[kind](event.data, settings.currency), **mapping.constants}
+
+
 def panel(settings: NetcoreSettings) -> list[PanelItem]:
     """An activity's parameters: those of contracts.md, but the tenants of a sale, which its items tell."""
     return [
-        PanelItem("activity", settings.activities.get(kind) or name, kind, _panel_fields(kind))
+        PanelItem("activity", settings.activities.get(kind) or name, kind, _panel_fields(kind, settings))
         for kind, name in NAMES.items()
         if settings.wants(kind)
     ]
 
 
-def _panel_fields(kind: ActivityKind) -> dict[str, str]:
-    fields = {name: of_type for name, of_type in our_fields(kind).items() if (kind, name) != ("sale", "tenants")}
-    return {**fields, "event_id": "text"}
+def _panel_fields(kind: ActivityKind, settings: NetcoreSettings) -> dict[str, str]:
+    default = {name: name for name in FIELDS[kind] if (kind, name) != ("sale", "tenants")}
+    return {**mapped_fields(kind, settings.events.get(kind, _AS_IT_IS), default), "event_id": "text"}
 
 
 def _source(event: Event) -> str:

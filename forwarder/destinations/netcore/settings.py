@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from base.urls import checked_url
 from forwarder.destinations.kinds import ActivityKind
+from forwarder.destinations.mapping import EventMapping, faults_in_fields
 from forwarder.destinations.settings import Credential, DestinationSettings, delivers_nothing
 
 HOSTS: Final = {
@@ -22,6 +23,10 @@ _OPT_INS: Final[Mapping[ActivityKind, str]] = {
     "sensors": "beacon_seen",
     "geo": "location",
 }
+
+
+class NetcoreEvent(EventMapping):
+    """Of `kind = "netcore"`, by our kind: `[destinations.netcore.events.sale]`."""
 
 
 class NetcoreSettings(DestinationSettings):
@@ -55,6 +60,8 @@ class NetcoreSettings(DestinationSettings):
     """Relay positions, as "Location", rounded to three decimals (about 100 m)."""
     activities: dict[ActivityKind, str | Literal[False]] = Field(default_factory=dict)
     """Activity names of your own, by kind (`sale = "Order"`); false: this kind is not relayed."""
+    events: dict[ActivityKind, NetcoreEvent] = Field(default_factory=dict)
+    """What an activity's params are, where it is not what the page says, by our kind."""
 
     @field_validator("base_url")
     @classmethod
@@ -66,6 +73,14 @@ class NetcoreSettings(DestinationSettings):
     def _names(cls, value: dict[ActivityKind, str | Literal[False]]) -> dict[ActivityKind, str | Literal[False]]:
         if empty := [kind for kind, name in value.items() if name is not False and not name.strip()]:
             raise ValueError(f"expected a name, or false; {', '.join(empty)} is empty")
+        return value
+
+    @field_validator("events")
+    @classmethod
+    def _events(cls, value: dict[ActivityKind, NetcoreEvent]) -> dict[ActivityKind, NetcoreEvent]:
+        told = [fault for kind, one in value.items() for fault in faults_in_fields(kind, (one.fields or {}).items())]
+        if told:
+            raise ValueError("; ".join(told))
         return value
 
     @model_validator(mode="after")

@@ -104,6 +104,7 @@ def numbered(**more: Any) -> dict[str, Any]:
         ({**NETCORE, "currency": "euro"}, "destinations.x.currency = 'euro'"),
         ({**NETCORE, "activities": {"sale": " "}}, "sale is empty"),
         ({**NETCORE, "activities": {"sail": "Sail"}}, "destinations.x.activities"),
+        ({**NETCORE, "events": {"sale": {"fields": {"sum": "totl"}}}}, 'events.sale.fields: sum = "totl" is no field'),
         ({**NETCORE, "start": "tomorrow"}, "destinations.x.start = 'tomorrow'"),
         ({**NETCORE, "region": "mars"}, "destinations.x.region = 'mars': expected 'us', 'in' or 'eu'"),
         ({**NETCORE, "activities": dict.fromkeys(BY_DEFAULT, False)}, "the destination is on and delivers nothing"),

@@ -175,6 +175,16 @@ def test_names_of_your_own(facts: MemoryFacts) -> None:
     assert activity(facts, SALE, activities={"sale": "Order"})["activity_name"] == "Order"
 
 
+def test_params_in_names_of_the_settings_choice(facts: MemoryFacts) -> None:
+    chosen = {"fields": {"sum": "total_amount", "shops": "tenants"}, "constants": {"channel": "mall"}}
+    told = activity(facts, SALE, events={"sale": chosen})["activity_params"]
+    usual = activity(facts, SALE)["activity_params"]
+    shops = [item["tenant"] for item in usual["items"]]
+    assert told == {"sum": usual["total_amount"], "shops": shops, "channel": "mall", "event_id": SALE.id}
+    more = activity(facts, SALE, events={"sale": {"constants": {"channel": "mall"}}})["activity_params"]
+    assert more == {**usual, "channel": "mall"}
+
+
 @pytest.mark.parametrize(
     ("primary", "data", "identity"),
     [
