@@ -245,6 +245,7 @@ def _forgetter(kept: _Kept, engine: Engine, around: Surroundings) -> Forgetter:
         parking=kept.parking,
         settlement=engine.settlement,
         engine=engine,
+        facts_days=around.settings.facts_days,
         clock=around.clock,
         log=around.log,
     )

@@ -9,8 +9,9 @@ The changelog comes first, then the SQLite store, then (bounded) memory: see sto
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+from zlib import crc32
 
 import orjson
 
@@ -24,6 +25,7 @@ from forwarder.durable import Durable
 from forwarder.store import GROUP, Statement, Store, catch_up, taken_in
 
 CACHED_OWNERS: Final = 20_000
+SEEN_SECONDS: Final = 86_400.0  # so exactly it is noted when an owner was last asked about
 _READ_TOGETHER: Final = 500  # owners
 
 Doc = Mapping[str, Mapping[str, Any]]  # fact key -> value
@@ -59,9 +61,10 @@ class FactStore:
         for first in range(0, len(missing), _READ_TOGETHER):
             chosen = missing[first : first + _READ_TOGETHER]
             marks = ",".join("?" * len(chosen))
-            rows = dict(self._store.read(f"SELECT owner, doc FROM facts WHERE owner IN ({marks})", chosen))  # noqa: S608 - marks
+            rows = self._store.read(f"SELECT owner, doc, seen FROM facts WHERE owner IN ({marks})", chosen)  # noqa: S608 - marks
+            found = {owner: self._seen(owner, doc, seen) for owner, doc, seen in rows}
             for owner in chosen:
-                self._remember(owner, orjson.loads(rows[owner]) if owner in rows else {})
+                self._remember(owner, found.get(owner, {}))
 
     def secret(self, key: str) -> Mapping[str, Any] | None:
         return self._secrets[key][0] if key in self._secrets else None
@@ -75,10 +78,16 @@ class FactStore:
         if owner in self._cache:
             self._cache.move_to_end(owner)
             return self._cache[owner]
-        rows = self._store.read("SELECT doc FROM facts WHERE owner = ?", (owner,))
-        found: Doc = orjson.loads(rows[0][0]) if rows else {}
+        rows = self._store.read("SELECT doc, seen FROM facts WHERE owner = ?", (owner,))
+        found: Doc = self._seen(owner, *rows[0]) if rows else {}
         self._remember(owner, found)
         return found
+
+    def _seen(self, owner: str, doc: bytes, seen: float) -> Doc:
+        now, found = self._clock.now(), orjson.loads(doc)
+        if now - seen > SEEN_SECONDS:
+            self._store.write("UPDATE facts SET seen = ? WHERE owner = ?", (now, owner))
+        return cast("Doc", found)
 
     async def put(self, facts: Sequence[Fact], events: Iterable[Event], stamp: int | None = None) -> bool:
         """Durable when it returns; True when anything changed. `stamp` is the store's when the call was planned: a
@@ -125,7 +134,7 @@ class FactStore:
         finally:
             self._appending.remove(appending)
             appending.set_result(None)
-        written = self._store.write(*_statement(owner, body))
+        written = self._store.write(*_statement(owner, body, self._clock.now()))
         written.add_done_callback(lambda _: self._written(owner, doc))
         if len(self._unwritten) > GROUP:
             await written
@@ -149,7 +158,8 @@ class FactStore:
 
     def _apply(self, record: StoredRecord) -> list[Statement]:
         owner = record.key.decode()
-        return [_statement(owner, None if self._erased.forgets(owner, record.timestamp) else record.value)]
+        body = None if self._erased.forgets(owner, record.timestamp) else record.value
+        return [_statement(owner, body, self._clock.now())]
 
     async def forget(self, owners: Sequence[str]) -> None:
         """All that is known of them, in the changelog too. Nothing of theirs may be under way."""
@@ -158,6 +168,23 @@ class FactStore:
             self._unwritten.update(chosen)
             await asyncio.gather(*(self._write(owner, doc) for owner, doc in chosen.items()))
         await self._store.settled()
+
+    async def unseen(self, since: float) -> list[str]:
+        """Owners whom nobody has asked about since then (seconds since the epoch), as this host knows. What is in memory
+        is read anew afterwards, and so noted as seen."""
+        self._cache.clear()
+        return [owner for (owner,) in await self._store.look("SELECT owner FROM facts WHERE seen < ?", (since,))]
+
+    async def drop(self, owners: Sequence[str]) -> None:
+        """From here alone: another host holds their partition."""
+        for owner in owners:
+            self._store.write(*_statement(owner, None, 0.0))
+        await self._store.settled()
+
+    async def partition_of(self) -> Callable[[str], int]:
+        """Where an owner's events are: the changelog is partitioned as they."""
+        partitions = max(1, len(await self._scanner.bounds(self._topic)))
+        return lambda owner: crc32(owner.encode()) % partitions
 
     async def checkpoint(self, partitions: Iterable[int]) -> None:
         """Notes how far the store holds the changelog, so that the next restore has little to read. Everything below
@@ -189,7 +216,7 @@ class View:
         return self._visitors.get(outer, scope)
 
 
-def _statement(owner: str, body: bytes | None) -> Statement:
+def _statement(owner: str, body: bytes | None, now: float) -> Statement:
     if body is None:
         return "DELETE FROM facts WHERE owner = ?", (owner,)
-    return "INSERT OR REPLACE INTO facts VALUES (?, ?)", (owner, body)
+    return "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (owner, body, now)

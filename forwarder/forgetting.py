@@ -25,6 +25,8 @@ from forwarder.settlement import Settlement
 from forwarder.store import Store, taken_in
 from forwarder.transport import Reply
 
+FIRST_LOOK_SECONDS: Final = 600.0  # for facts that are too old
+LOOK_SECONDS: Final = 86_400.0
 _PART: Final = 0  # the list has one
 
 
@@ -62,6 +64,7 @@ class Forgetter:
     parking: Parking
     settlement: Settlement
     engine: Engine
+    facts_days: float
     clock: Clock
     log: Logger
     _done: int = field(init=False, default=0)  # offset of the list up to which all is forgotten
@@ -74,9 +77,13 @@ class Forgetter:
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        due = self.clock.monotonic() + FIRST_LOOK_SECONDS
         while True:
             try:
                 await self.catch_up()
+                if self.clock.monotonic() >= due:
+                    due = self.clock.monotonic() + LOOK_SECONDS
+                    await self.expire()
             except LogError as error:
                 self.log.warning("erased.not_forgotten", error=str(error))
             await self.clock.sleep(FOLLOW_SECONDS)
@@ -93,6 +100,17 @@ class Forgetter:
         await taken_in(self.store, self.topic, _PART, end)
         await self.store.scrub()
         self._done = end
+
+    async def expire(self) -> None:
+        """What is known of visitors who were not seen for so many days."""
+        owners = await self.facts.unseen(self.clock.now() - self.facts_days * 86_400) if self.facts_days else []
+        if not owners:
+            return
+        partition_of, ours = await self.facts.partition_of(), self.engine.ledger.partitions
+        async with self.engine.quiet():
+            await self.facts.forget([owner for owner in owners if partition_of(owner) in ours])
+            await self.facts.drop([owner for owner in owners if partition_of(owner) not in ours])
+        self.log.info("facts.expired", visitors=len(owners), days=self.facts_days)
 
     async def _settle_parked(self) -> None:
         """Told of where they are ours to tell of; of another's partition, the copies that are left here go."""

@@ -23,7 +23,7 @@ GROUP: Final = 1000  # statements a transaction
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS taken_in (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
-CREATE TABLE IF NOT EXISTS facts (owner TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (owner TEXT PRIMARY KEY, doc BLOB NOT NULL, seen REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
   key TEXT PRIMARY KEY, subject TEXT NOT NULL, part INTEGER NOT NULL, place INTEGER NOT NULL, doc BLOB NOT NULL,
   reason TEXT NOT NULL, since REAL NOT NULL, due REAL NOT NULL);
@@ -48,7 +48,7 @@ class Store:
         self._writes: deque[tuple[Statement, asyncio.Future[None]]] = deque()
         self._flushing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "store")
-        self._writing = _open(path, log)
+        self._writing = _open(path, clock.now(), log)
         self._reading = _connect(path)
 
     @property
@@ -93,11 +93,11 @@ class Store:
         """For queries of `look`: SQL's `name(value)`, called in the thread."""
         self._writing.create_function(name, 1, function)
 
-    async def look(self, query: str) -> list[tuple[Any, ...]]:
+    async def look(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Whatever it takes, in the thread; after all that was written so far."""
         await self.settled()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: self._writing.execute(query).fetchall())
+        return await loop.run_in_executor(self._thread, lambda: self._writing.execute(query, parameters).fetchall())
 
     async def scrub(self) -> None:
         """What was deleted is in no file any more."""
@@ -121,12 +121,14 @@ class Store:
         self._reading.close()
 
 
-def _open(path: Path, log: Logger) -> sqlite3.Connection:
+def _open(path: Path, now: float, log: Logger) -> sqlite3.Connection:
     """A file that is no database any more is put aside: the topics fill a new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = _connect(path)
         connection.executescript(_SCHEMA)
+        if "seen" not in {column[1] for column in connection.execute("PRAGMA table_info(facts)")}:
+            connection.execute(f"ALTER TABLE facts ADD COLUMN seen REAL NOT NULL DEFAULT {now}")
     except sqlite3.OperationalError:
         raise  # locked, full, not writable: the file itself may be whole
     except sqlite3.DatabaseError:
@@ -134,7 +136,7 @@ def _open(path: Path, log: Logger) -> sqlite3.Connection:
         for tail in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 path.with_name(path.name + tail).replace(path.with_name(f"{path.name}{tail}.damaged"))
-        return _open(path, log)
+        return _open(path, now, log)
     return connection
 
 

@@ -7,13 +7,14 @@ beside the log, the embedded log's files, and the vendors.
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from base.clock import Clock
+from base.errors import UserError
 from base.ids import IdSource
 from base.process import is_running
 from eventlog.appending import append_durably
@@ -27,6 +28,7 @@ from ochn.person import Person
 from ochn.traces import Traces
 
 HEARD_SECONDS: Final = 3 * FOLLOW_SECONDS  # until every forwarder that runs has read the list
+LISTED_SECONDS: Final = 30.0  # until the list is in the log, when it went by the spool
 FORGOTTEN_SECONDS: Final = 40.0  # until one has ended the calls that were under way
 _CLOSE_SECONDS: Final = 10.0
 
@@ -40,17 +42,30 @@ class Eraser:
     ids: IdSource
 
     async def deny(self, person: Person, apart: set[str], at: float) -> int:
-        """The end of the list, with them in it, once all who run have read it."""
-        scanner, topic, erased = await self.log.open_scanner(), self.topics.erased.name, Erased()
-        await take_in(erased, scanner, topic)
+        """The end of the list, with them in it, once all who run have read it. UserError when it can't be written now."""
+        topic, erased = self.topics.erased.name, Erased()
+        await take_in(erased, await self.log.open_scanner(), topic)
         if not erased.has_key:
-            await self.append([key_record(topic, self.ids.random(32), at)])
-            await take_in(erased, scanner, topic)
+            await self._listed([key_record(topic, self.ids.random(32), at)], erased, lambda: erased.has_key)
         whole, shared = sorted(person.whole | apart), sorted(person.shared | person.known)
-        await self.append(erased.entries(topic, whole, shared, at))
-        await take_in(erased, scanner, topic)
+        entries = erased.entries(topic, whole, shared, at)
+        await self._listed(entries, erased, lambda: all(erased.forgets(one, at - 1.0) for one in (*whole, *shared)))
         await self.clock.sleep(HEARD_SECONDS)
         return erased.end
+
+    async def _listed(self, records: list[Record], erased: Erased, stands: Callable[[], bool]) -> None:
+        """In the log, and not only in the spool of this host, where no forwarder reads it."""
+        await self.append(records)
+        scanner, until = await self.log.open_scanner(), self.clock.monotonic() + LISTED_SECONDS
+        while True:
+            await take_in(erased, scanner, self.topics.erased.name)
+            if stands():
+                return
+            if self.clock.monotonic() >= until:
+                raise UserError(
+                    "the list of the erased waits in the spool: the log is away, or late", "say the same again"
+                )
+            await self.clock.sleep(0.2)
 
     async def append(self, records: list[Record]) -> None:
         writer = await self.log.open_writer()

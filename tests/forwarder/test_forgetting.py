@@ -1,15 +1,19 @@
 """Who was erased, at one destination: what had come of them isn't sent, what was known of them goes, who comes back is new."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from base.clock import ManualClock, rfc3339
+from base.logs import quiet_logger
 from eventlog.erased import key_record, take_in
 from eventlog.event import Event
+from forwarder.build import Delivery
 from forwarder.destinations.base import Destination
+from forwarder.store import Store
 from forwarder.transport import Reply
 from tests.forwarder.small import Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream
@@ -18,6 +22,7 @@ from tests.forwarder.world import World
 pytestmark = pytest.mark.anyio
 FACTS = TOPICS.facts("chain").name
 SECRET = "ann@shop.example"
+NOW = 1_800_000_000.0
 
 
 class Clock(ManualClock):
@@ -157,6 +162,53 @@ async def test_a_store_that_is_filled_anew_takes_in_nothing_from_before(world: W
         await world.append(came(world, 3, "bob"))
         await world.until_committed()
         assert [owner for (owner,) in delivery.store.read("SELECT owner FROM facts")] == ["bob"]
+
+
+def owners(delivery: Delivery) -> set[str]:
+    return {owner for (owner,) in delivery.store.read("SELECT owner FROM facts")}
+
+
+async def test_what_is_known_of_who_was_not_seen_for_long_expires(world: World) -> None:
+    assert isinstance(world.clock, ManualClock)
+    await world.append(*(came(world, number, who) for number, who in enumerate(("ann", "bob", "zoe"))))
+    async with world.running() as delivery:
+        await world.until_committed()
+        await delivery.store.settled()
+        for days in (300, 99):
+            world.clock.advance(days * 86_400)
+            await delivery.forgetter.expire()  # what is in memory is read anew from then on
+            await world.append(came(world, days, "bob"))
+            await world.until_committed()
+        assert owners(delivery) == {"ann", "bob", "zoe"}
+        world.clock.advance(2 * 86_400)
+        await delivery.forgetter.expire()
+        assert (owners(delivery), set(await world.standing(FACTS))) == ({"bob"}, {"bob"})
+        await world.append(came(world, 999, "ann"))
+        await world.until_committed()
+        assert owners(delivery) == {"ann", "bob"}
+
+
+async def test_of_a_partition_of_others_only_what_is_here_expires(world: World) -> None:
+    assert isinstance(world.clock, ManualClock)
+    await world.append(came(world, 1, "ann"))
+    async with world.running() as delivery:
+        await world.until_committed()
+        delivery.relay.ledger.revoke(0)
+        world.clock.advance(401 * 86_400)
+        await delivery.forgetter.expire()
+        assert (owners(delivery), set(await world.standing(FACTS))) == (set(), {"ann"})
+
+
+async def test_a_store_of_before_counts_from_now(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as before:
+        before.execute("CREATE TABLE facts (owner TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID")
+        before.execute("INSERT INTO facts VALUES ('ann', '{}')")
+    before.close()
+    for _ in range(2):
+        store = Store(path, ManualClock(NOW), quiet_logger())
+        assert store.read("SELECT owner, seen FROM facts") == [("ann", NOW)]
+        await store.close(5)
 
 
 async def test_nothing_of_theirs_is_kept_while_the_destination_is_away(world: World) -> None:
