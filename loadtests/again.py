@@ -31,6 +31,7 @@ KILLS, FREEZES = 3, 2
 FROZEN = 14.0  # seconds: more than a session of ten
 BESIDE = 8.0  # seconds that the second forwarder works
 PAUSE = 1.5  # seconds from one trouble to the next, of going on
+NOWHERE = "127.0.0.1:1"
 LOGS = {"embedded": ("kill",), "kafka": ("kill", "freeze", "rebalance")}
 
 
@@ -163,7 +164,7 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     rows = []
     with tempfile.TemporaryDirectory(prefix="ochn-again-") as folder, a_broker(given.log, Path(folder, "k")) as broker:
-        address = broker.bootstrap if broker else "127.0.0.1:1"
+        address = broker.bootstrap if broker else NOWHERE
         for kind in given.kinds:
             for trouble in given.troubles or LOGS[given.log]:
                 options = LogOptions(given.log, address, Path(folder, f"{kind}-{trouble}"), given.events)

@@ -2,7 +2,7 @@
 
     python -m loadtests.hanging --seconds 15 --rate 50 --hang footprints
 
-A forwarder on one core, the sandbox on another, and sales appended at a steady rate: first all is well, then one vendor
+On both logs, one after the other. A forwarder on one core, the sandbox on another, and sales appended at a steady rate: first all is well, then one vendor
 takes calls and never answers. A destination's lag is what `ochn_lag` says, in seconds of that rate.
 """
 
@@ -24,6 +24,7 @@ from rich.table import Table
 
 from eventlog.appending import append_durably
 from eventlog.log import LogWriter
+from loadtests.again import NOWHERE, a_broker
 from loadtests.filling import LogOptions, a_sale, open_writer
 from loadtests.forwarding import FORWARDER_CORE, HOST, SINK_CORE, forwarder, free_port, pinned
 
@@ -37,6 +38,7 @@ LAG = re.compile(r'^ochn_lag\{destination="(\w+)"\} (\S+)$', re.MULTILINE)
 class Rise:
     """Worst lags in seconds, with all well and with one hanging."""
 
+    log: str
     destination: str
     hanging: bool
     before: float
@@ -88,12 +90,12 @@ async def measure(options: LogOptions, rate: int, seconds: float, victim: str) -
             hang(vendors, victim)
             during = await stand.worst(seconds)
         await writer.close(10)
-    return [rise(name, victim, before[name], during[name]) for name in sorted(before)]
+    return [rise(options.kind, name, victim, before[name], during[name]) for name in sorted(before)]
 
 
-def rise(name: str, victim: str, before: float, during: float) -> Rise:
+def rise(log: str, name: str, victim: str, before: float, during: float) -> Rise:
     verdict = "" if name == victim else "reached" if during - before <= TARGET else "below"
-    return Rise(name, name == victim, round(before, 2), round(during, 2), round(during - before, 2), verdict)
+    return Rise(log, name, name == victim, round(before, 2), round(during, 2), round(during - before, 2), verdict)
 
 
 @contextlib.contextmanager
@@ -118,7 +120,9 @@ def hang(vendors: str, destination: str) -> None:
 
 
 def table(rises: list[Rise]) -> Table:
-    shown = Table("destination", "hangs", "lag before, s", "lag while it hangs, s", "rise, s", "verdict", box=None)
+    shown = Table(
+        "log", "destination", "hangs", "lag before, s", "lag while it hangs, s", "rise, s", "verdict", box=None
+    )
     for one in rises:
         shown.add_row(*map(str, asdict(one).values()))
     return shown
@@ -129,13 +133,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--rate", type=int, default=50, help="events a second")
     parser.add_argument("--hang", default="footprints", metavar="DESTINATION")
-    parser.add_argument("--log", choices=("embedded", "kafka"), default="embedded")
-    parser.add_argument("--kafka", default="127.0.0.1:9092", metavar="HOST:PORT")
+    parser.add_argument("--logs", nargs="+", choices=("embedded", "kafka"), default=["embedded", "kafka"])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="ochn-bench-") as data:
-        options = LogOptions(given.log, given.kafka, Path(data), 0)
-        rises = asyncio.run(measure(options, given.rate, given.seconds, given.hang))
+    rises = []
+    with tempfile.TemporaryDirectory(prefix="ochn-bench-") as folder:
+        for kind in given.logs:
+            with a_broker(kind, Path(folder, "broker")) as broker:
+                options = LogOptions(kind, broker.bootstrap if broker else NOWHERE, Path(folder, kind), 0)
+                options.data.mkdir()
+                rises += asyncio.run(measure(options, given.rate, given.seconds, given.hang))
     Console(width=120).print(table(rises))
     if given.json:
         given.json.write_text(json.dumps([asdict(one) for one in rises], indent=2))
