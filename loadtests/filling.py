@@ -2,9 +2,11 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -21,6 +23,7 @@ from eventlog.topics import Topics
 AT_ONCE = 1000  # visitors whose visits alternate
 VISITS = 10  # of each
 GROUP = 2000  # records
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ async def open_writer(options: LogOptions) -> LogWriter:
 def a_sale(topic: str, now: float) -> Record:
     """Of somebody new, who tells an e-mail: every destination takes it."""
     number = uuid.uuid4().int
-    subject, moment = f"70{number % 16**62:062x}", rfc3339(now)
+    subject = f"70{number % 16**62:062x}"
     data = {
         "appkey": "bench",
         "email": f"{number}@people.example",
@@ -70,18 +73,7 @@ def a_sale(topic: str, now: float) -> Record:
         "actionType": "sale",
         "additionalData": {"receipts": [{"name": "mall", "value": 12.5}]},
     }
-    event = Event(
-        id=str(uuid.UUID(int=number)),
-        type="ochn.web.sale",
-        subject=subject,
-        time=moment,
-        receivedtime=moment,
-        tenant="bench",
-        appkeyname="bench",
-        door="/jsapi/send",
-        data=data,
-    )
-    return event.to_record(topic, now)
+    return sent_event("sale", str(uuid.UUID(int=number)), subject, data, now).to_record(topic, now)
 
 
 def _record(topic: str, number: int, now: float) -> Record:
@@ -91,7 +83,6 @@ def _record(topic: str, number: int, now: float) -> Record:
 
 def an_event(number: int, visitor: int, now: float) -> bytes:
     """A page's visit as the collector makes it: about 900 bytes. Ids ascend with `number`."""
-    moment = rfc3339(now)
     page = {"url": f"https://shop.example/sale/{number}", "title": "Autumn sale", "referrer": "https://search.example/"}
     data = {
         "appkey": "bench",
@@ -103,17 +94,21 @@ def an_event(number: int, visitor: int, now: float) -> bytes:
         "page": page,
         "utm": {"source": "news", "medium": "mail", "campaign": "autumn"},
     }
+    event = sent_event("visit", f"01900000-0000-7000-8000-{number:012x}", f"70{visitor:062x}", data, now)
+    return event._replace(consent="cookie=accepted", clientaddress="203.0.113.7", useragent=AGENT).to_bytes()
+
+
+def sent_event(kind: str, event_id: str, subject: str, data: Mapping[str, Any], now: float) -> Event:
+    """As the collector makes it of a page's send, at `now` (seconds since the epoch)."""
+    moment = rfc3339(now)
     return Event(
-        id=f"01900000-0000-7000-8000-{number:012x}",
-        type="ochn.web.visit",
-        subject=f"70{visitor:062x}",
+        id=event_id,
+        type=f"ochn.web.{kind}",
+        subject=subject,
         time=moment,
         receivedtime=moment,
         tenant="bench",
         appkeyname="bench",
         door="/jsapi/send",
         data=data,
-        consent="cookie=accepted",
-        clientaddress="203.0.113.7",
-        useragent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36",
-    ).to_bytes()
+    )

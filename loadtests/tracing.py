@@ -1,6 +1,6 @@
 """How long `ochn trace` takes, with a million events in the log that five destinations have settled.
 
-    python loadtests/tracing.py --data /tmp/traced --events 1000000 [--kafka HOST:PORT]
+    python -m loadtests.tracing --data /tmp/traced --events 1000000 [--kafka HOST:PORT]
 
 The log, the receipts and their index are written by the forwarder's own parts; the vendors are not called. Each trace is
 the command as a person starts it, the interpreter's start included.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from base.clock import SystemClock, rfc3339
+from base.clock import SystemClock
 from base.ids import SystemIds, uuid7
 from base.logs import quiet_logger
 from base.metrics import log_metrics
@@ -39,6 +39,7 @@ from forwarder.receipt_index import ReceiptIndex
 from forwarder.retry import RetryPolicy
 from forwarder.store import Store
 from forwarder.work import Work
+from loadtests.filling import AGENT, sent_event
 
 DESTINATIONS = ("footprints", "netcore", "engagelab", "ray", "expertsender")
 FILTERS = {"ray": Filter.HIGH_VOLUME, "expertsender": Filter.NO_CONTACT}
@@ -56,26 +57,15 @@ replication = 1
 
 
 def an_event(number: int, moment: float) -> Event:
-    visitor, at = f"70{number % 100_000:062x}", rfc3339(moment)
-    return Event(
-        id=uuid7(moment, random.randbytes(10)),
-        type="ochn.web.visit",
-        subject=visitor,
-        time=at,
-        receivedtime=at,
-        tenant="default",
-        appkeyname="shop",
-        door="/jsapi/send",
-        clienteventid=f"client-{number}",
-        data={
-            "uType": "p",
-            "requestType": "action",
-            "actionType": "visit",
-            "additionalData": {"brands": ["Acme", "Umbrella"], "interests": ["shoes", "coats"]},
-            "page": {"url": f"https://shop.example/sale/{number}", "title": "Autumn sale"},
-        },
-        useragent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36",
-    )
+    data = {
+        "uType": "p",
+        "requestType": "action",
+        "actionType": "visit",
+        "additionalData": {"brands": ["Acme", "Umbrella"], "interests": ["shoes", "coats"]},
+        "page": {"url": f"https://shop.example/sale/{number}", "title": "Autumn sale"},
+    }
+    event = sent_event("visit", uuid7(moment, random.randbytes(10)), f"70{number % 100_000:062x}", data, moment)
+    return event._replace(clienteventid=f"client-{number}", useragent=AGENT)
 
 
 async def fill(log: EventLog, data: Path, topics: Topics, events: int) -> list[tuple[Event, Position]]:

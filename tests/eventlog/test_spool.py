@@ -33,11 +33,6 @@ from tests.support.spooled import (
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def spool(tmp_path: Path) -> EmbeddedLog:
-    return a_spool(tmp_path)
-
-
 @pytest.mark.parametrize("seed", range(3))
 async def test_outages_lose_nothing_keep_the_order_of_each_key_and_flag_what_may_be_twice(
     spool: EmbeddedLog, tmp_path: Path, seed: int

@@ -16,7 +16,6 @@ from eventlog.errors import LogUnavailable
 from eventlog.memory import MemoryLog
 from tests.support.spooled import (
     EVENTS,
-    a_spool,
     an_event,
     event_of,
     numbers,
@@ -26,11 +25,6 @@ from tests.support.spooled import (
 from tests.support.stalled import StalledLog
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> EmbeddedLog:
-    return a_spool(tmp_path)
 
 
 async def test_only_what_an_earlier_drain_may_have_sent_is_doubted(spool: EmbeddedLog, tmp_path: Path) -> None:

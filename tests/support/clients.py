@@ -4,12 +4,15 @@ vain, is seen by one of them."""
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
-from typing import Self
+from typing import ClassVar, Self
 
 import aiohttp
 
 from tests.support.oracle import Load, Oracle
+from tests.support.product import Product
 
 PAUSE = 0.02  # seconds between an answer and the next request: what one machine can still deliver to a sandbox
 
@@ -48,3 +51,20 @@ class Clients(Load):
             await self._send(session, f"{self._seed}-{number:06d}", visitors[number % len(visitors)])
             self.slowest = max(self.slowest, time.monotonic() - began)
             await asyncio.sleep(self._pause)
+
+
+class InRounds:
+    """A product that clients ask, round after round; the oracle is one for all rounds, as the sandbox is."""
+
+    clients: ClassVar[int] = 4
+    pause: ClassVar[float]
+    product: Product
+    oracle: Oracle
+    rounds: int
+
+    @contextmanager
+    def load(self) -> Iterator[Clients]:
+        """They ask while the context lasts."""
+        self.rounds += 1
+        with Clients(self.product.url, self.oracle, self.clients, pause=self.pause, seed=self.rounds) as clients:
+            yield clients

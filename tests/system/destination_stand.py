@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from base.clock import from_rfc3339
-from tests.support.clients import Clients
+from tests.support.clients import InRounds
 from tests.support.house import ROOT
 from tests.support.oracle import ARRIVED, Oracle, Verdict, reconcile
 from tests.support.product import OCHN, Product
@@ -20,7 +20,6 @@ from tests.system.scale import Scale
 
 EVERY = tuple(ARRIVED)
 CONFIG = ROOT / "loadtests" / "soak.toml"
-CLIENTS, PAUSE = 4, 0.06  # about fifty events a second
 TIMEOUT = 1.0  # seconds a call may take: a destination that hangs fails so soon
 
 
@@ -37,8 +36,8 @@ def environ(scale: Scale, more: Mapping[str, str]) -> dict[str, str]:
 
 
 @dataclass
-class Stand:
-    """The oracle is one for all that is asked of it, as the sandbox is."""
+class Stand(InRounds):
+    pause: ClassVar[float] = 0.06  # about fifty events a second
 
     product: Product
     scale: Scale
@@ -47,12 +46,6 @@ class Stand:
     bootstrap: str = ""  # of Kafka, where that is the log
     prefix: str = "ochn"
     rounds: int = 0
-
-    @contextmanager
-    def load(self) -> Iterator[Clients]:
-        self.rounds += 1
-        with Clients(self.product.url, self.oracle, CLIENTS, pause=PAUSE, seed=self.rounds) as clients:
-            yield clients
 
     def status(self, destination: str) -> dict[str, Any]:
         """As the forwarder tells it; nothing before it has told for the first time, which on Kafka takes a while."""

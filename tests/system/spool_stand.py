@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from tests.support.clients import Clients
+from tests.support.clients import Clients, InRounds
 from tests.support.kafka import KafkaServer, a_place
 from tests.support.oracle import Oracle, Verdict, reconcile
 from tests.support.product import OCHN, Product, get_json
 from tests.system.outside import eventually
 from tests.system.scale import Scale
 
-CLIENTS, PAUSE = 4, 0.03
 DISK = "64m"
 ENVIRON = {"OCHN_LOG__KAFKA__REPLICATION": "1", "OCHN_LOG__KAFKA__REQUEST_TIMEOUT": "2"}
 FENCED_SOON = "broker.session.timeout.ms=3000\n"
@@ -24,19 +23,14 @@ DUPLICATES = 2000  # in flight at one worker: Kafka lost its answer to them, or 
 
 
 @dataclass
-class Stand:
+class Stand(InRounds):
+    pause: ClassVar[float] = 0.03
+
     product: Product
     brokers: tuple[KafkaServer, KafkaServer]
     prefix: str
     oracle: Oracle
     rounds: int = 0
-
-    @contextmanager
-    def load(self) -> Iterator[Clients]:
-        """Clients who ask while the context lasts. The oracle is one for all rounds, as the sandbox is."""
-        self.rounds += 1
-        with Clients(self.product.url, self.oracle, CLIENTS, pause=PAUSE, seed=self.rounds) as clients:
-            yield clients
 
     @contextmanager
     def frozen(self, *brokers: KafkaServer) -> Iterator[None]:
