@@ -37,7 +37,7 @@
   const DAY = 864e5; // ms
   const LEASE = 3e4; // ms that a tab's word for its events is good
   const HANDOVER = 5e3; // ms that a page leaves its events to the next page of the same site
-  const GATHER = 50; // ms from a call to its request
+  const GATHER = 90; // ms from a call to its request
   const MAX_EVENTS = 1000; // of all tabs
   const MAX_KEPT = 512 * 1024; // characters in localStorage, of all tabs
   const MAX_KEPT_FILES = 128 * 1024; // characters of one lead
@@ -234,7 +234,7 @@
       };
       reader.readAsDataURL(file);
     }));
-    Promise.all(reads).catch(() => note('left out', 'a file')).then(() => {
+    Promise.all(reads).catch(() => note('left out', 'file')).then(() => {
       event.held = false;
       event.extra = String(event.long);
       if (queue.includes(event)) keep(event);
@@ -859,6 +859,7 @@
   // What it need not wait for. To hear of storage costs as much as to open it: Chromium then opens both of a page's.
   function attend() {
     ask();
+    pause(0); // what a page begins with is answered before it is left
     listen(window, 'online', onOnline);
     listen(window, 'storage', onStorage);
     listen(window, 'pageswap', onPageSwap);

@@ -1,12 +1,18 @@
 """Nothing is lost when the page goes: links, forms, closed tabs, reloads, crashes, offline, and the back button."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.counting_server import CountingServer
 from tests.browser.pages import OpenTab, ready, refused, send, tracked_page, wait_described
 
 pytestmark = pytest.mark.browser
+
+# A request that is due goes out only when the page is left.
+NOT_YET = """const later = setTimeout;
+window.setTimeout = (call, ms, ...given) => later(call, ms === 90 && sessionStorage.hold ? 6e4 : ms, ...given);"""
 
 
 @pytest.mark.parametrize("pending", [1, 60, 200])
@@ -83,6 +89,27 @@ def test_reloading_in_the_middle_of_a_request(collector: CountingServer, open_ta
     page.wait_for_timeout(100)
     page.reload()
     assert set(wait_described(collector, 2)) == {"first", "second"}
+
+
+@pytest.mark.parametrize(
+    "press",
+    [Page.reload, lambda page: page.go_back(wait_until="commit"), lambda page: page.goto(page.url + "?again")],
+    ids=["reload", "back", "address"],
+)
+def test_the_browsers_own_buttons_lose_nothing_and_double_nothing(
+    press: Callable[[Page], object], site: CountingServer, collector: CountingServer, open_tab: OpenTab
+) -> None:
+    site.pages["/next"] = tracked_page(collector.origin)
+    page = ready(open_tab(init_script=NOT_YET))
+    page.goto(site.origin + "/next")
+    ready(page).evaluate("sessionStorage.hold = 1")
+    send(page, *range(5))
+    page.evaluate("sessionStorage.removeItem('hold')")
+    press(page)
+    assert wait_described(collector, 5) == [str(number) for number in range(5)]
+    ready(page)
+    eids = [fields["eid"] for fields in collector.taken("send")]
+    assert len(eids) == len(set(eids))
 
 
 def test_offline_then_reload_then_online(context: BrowserContext, collector: CountingServer, open_tab: OpenTab) -> None:
