@@ -1,6 +1,7 @@
 """Settings that change while a program runs: their files are looked at every two seconds, and read whole or not at all."""
 
-from collections.abc import AsyncIterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -17,7 +18,7 @@ R = TypeVar("R", bound=BaseModel)
 Stamp = tuple[int, int, int] | None
 
 
-class Reload(Generic[R]):
+class Reload(ABC, Generic[R]):
     """Of the settings that stand in files: the one file, and those that names in `_FILE` point at. What came from the
     environment alone can't change. `what` is taken from them, for the log."""
 
@@ -30,8 +31,22 @@ class Reload(Generic[R]):
         self._paths = settings_files(environ)
         self._seen = self._stamps()
 
-    def look(self) -> R | None:
-        """The settings, when a file has changed and they can be read. Broken ones are complained about once."""
+    @abstractmethod
+    def take(self, settings: R) -> None: ...
+
+    async def watch(self, clock: Clock) -> None:
+        """For as long as the program runs; over at once when no file can change."""
+        while self._paths:
+            await clock.sleep(EVERY_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Takes the settings, when a file has changed and they can be read."""
+        if (settings := self._changed()) is not None:
+            self.take(settings)
+
+    def _changed(self) -> R | None:
+        """Broken ones are complained about once."""
         stamps = self._stamps()
         if stamps == self._seen:
             return None
@@ -41,13 +56,6 @@ class Reload(Generic[R]):
         except SettingsError as error:
             self._logger.warning(self._complaint, faults=list(error.faults), detail=self._detail)
             return None
-
-    async def changes(self, clock: Clock) -> AsyncIterator[R]:
-        """Each new state, for as long as anybody asks."""
-        while self._paths:
-            await clock.sleep(EVERY_SECONDS)
-            if (settings := self.look()) is not None:
-                yield settings
 
     def _stamps(self) -> tuple[Stamp, ...]:
         return tuple(map(_stamp, self._paths))

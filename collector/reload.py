@@ -4,7 +4,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from base.clock import Clock
 from base.logs import Logger
 from base.reload import Reload
 from collector.bots import Bots
@@ -12,14 +11,13 @@ from collector.keys import KeyRing, Keys
 from collector.settings import CollectorRoot
 
 
-class CollectorReload:
+class CollectorReload(Reload[CollectorRoot]):
     """Holds the keys and the rules of the last settings that could be read."""
 
     def __init__(self, first: CollectorRoot, environ: Mapping[str, str], logger: Logger) -> None:
+        super().__init__(CollectorRoot, environ, logger, "keys")
         self._settings = first
         self._ring, self._bots = KeyRing(first.keys), Bots(first.bots)
-        self._logger = logger
-        self._reload = Reload(CollectorRoot, environ, logger, "keys")
 
     def keys(self) -> Keys:
         return self._ring
@@ -27,16 +25,7 @@ class CollectorReload:
     def bots(self) -> Bots:
         return self._bots
 
-    async def watch(self, clock: Clock) -> None:
-        """For as long as the collector runs."""
-        async for settings in self._reload.changes(clock):
-            self._take(settings)
-
-    def look(self) -> None:
-        if (settings := self._reload.look()) is not None:
-            self._take(settings)
-
-    def _take(self, settings: CollectorRoot) -> None:
+    def take(self, settings: CollectorRoot) -> None:
         before, self._settings = self._settings, settings
         if settings.keys != before.keys:
             self._ring = KeyRing(settings.keys)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from base.clock import Clock
+from base.database import connect
 from base.logs import Logger
 from eventlog.embedded import files
 from eventlog.errors import LogError
@@ -30,7 +31,7 @@ class TopicTable:
     def __init__(self, path: Path, topic: str, scanner: LogScanner) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._topic, self._scanner = topic, scanner
-        self._reading, self._writing = _connect(path), _connect(path)
+        self._reading, self._writing = connect(path), connect(path)
         self._writing.executescript(_SCHEMA)
         self._lock = files.open_file(path.with_suffix(".lock"))
         self._ours = False
@@ -91,11 +92,3 @@ class TopicTable:
         self._reading.close()
         self._writing.close()
         os.close(self._lock)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA secure_delete = ON")  # of an erased person no byte stays behind
-    return connection

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from base.clock import Clock
 from base.errors import SettingsError
 from base.logs import Logger
 from base.reload import Reload
@@ -18,27 +17,17 @@ from forwarder.settings import AnyDestination, ForwarderRoot
 AT_START: Final = DestinationSettings.model_fields.keys() - {"max_age_hours", "withhold", "filter_bots"} | {"kind"}
 
 
-class DestinationReload:
+class DestinationReload(Reload[ForwarderRoot]):
     """Holds the settings of the last file that could be read, and renews the destinations that they changed."""
 
     def __init__(
         self, first: ForwarderRoot, running: Sequence[Renewable], environ: Mapping[str, str], logger: Logger
     ) -> None:
+        super().__init__(ForwarderRoot, environ, logger, "destinations")
         self._settings = first
         self._running = running
-        self._logger = logger
-        self._reload = Reload(ForwarderRoot, environ, logger, "destinations")
 
-    async def watch(self, clock: Clock) -> None:
-        """Until it is cancelled."""
-        async for settings in self._reload.changes(clock):
-            self._take(settings)
-
-    def look(self) -> None:
-        if (settings := self._reload.look()) is not None:
-            self._take(settings)
-
-    def _take(self, settings: ForwarderRoot) -> None:
+    def take(self, settings: ForwarderRoot) -> None:
         before, self._settings = self._settings, settings
         try:
             made = {destination.name: destination for destination in build_destinations(settings)}

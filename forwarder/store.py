@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from base.clock import Clock
+from base.database import connect
 from base.logs import Logger
 from eventlog.log import LogScanner, StoredRecord
 
@@ -49,7 +50,7 @@ class Store:
         self._flushing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "store")
         self._writing = _open(path, clock.now(), log)
-        self._reading = _connect(path)
+        self._reading = connect(path)
 
     @property
     def pending(self) -> int:
@@ -125,7 +126,7 @@ def _open(path: Path, now: float, log: Logger) -> sqlite3.Connection:
     """A file that is no database any more is put aside: the topics fill a new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        connection = _connect(path)
+        connection = connect(path)
         connection.executescript(_SCHEMA)
         if "seen" not in {column[1] for column in connection.execute("PRAGMA table_info(facts)")}:
             connection.execute(f"ALTER TABLE facts ADD COLUMN seen REAL NOT NULL DEFAULT {now}")
@@ -137,14 +138,6 @@ def _open(path: Path, now: float, log: Logger) -> sqlite3.Connection:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + tail).replace(path.with_name(f"{path.name}{tail}.damaged"))
         return _open(path, now, log)
-    return connection
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA secure_delete = ON")  # of an erased person no byte stays behind
     return connection
 
 

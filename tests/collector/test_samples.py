@@ -7,18 +7,9 @@ from typing import Any
 import pytest
 
 from tests.collector.worker import Worker, running
-from tests.support.corpus import Sample, sdk_session, send, vendor_samples
+from tests.support.corpus import ANSWERS, Sample, sdk_session, send, vendor_samples
 
 pytestmark = pytest.mark.xdist_group("collector-samples")
-
-ANSWERS: dict[str, dict[str, Any]] = {
-    "web-init": {"status": "ok", "success": True, "uid": "<id>"},  # all four samples carry an e-mail
-    "web-send": {},
-    "mobile-init": {"status": "ok", "success": True, "mobileId": "<id>"},
-    "mobile-send": {"success": True, "message": "Track saved"},
-    "mobile-sensors": {"success": True},
-    "mobile-geo": {"success": True},
-}
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from base.clock import from_rfc3339
 from ochn.log_access import open_log
 from ochn.served import settings_of
-from tests.support.corpus import Reply, Sample, sdk_session, send, vendor_samples
+from tests.support.corpus import ANSWERS, Reply, Sample, sdk_session, send, vendor_samples
 from tests.support.house import ROOT
 from tests.support.kafka import Kafka
 from tests.support.product import Product
@@ -30,14 +30,6 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 ID = "[0-9a-f]{64}"
 UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-ANSWERS: dict[str, Mapping[str, Any]] = {
-    "web-init": {"status": "ok", "success": True, "uid": "<id>"},  # all four samples carry an e-mail
-    "web-send": {},
-    "mobile-init": {"status": "ok", "success": True, "mobileId": "<id>"},
-    "mobile-send": {"success": True, "message": "Track saved"},
-    "mobile-sensors": {"success": True},
-    "mobile-geo": {"success": True},
-}
 DISTINCT = {name: call for name, call in SAMPLES.items() if name not in SAME_INIT}
 # With the actions go their visitor's init and a lead; a lead wants a token.
 FOOTPRINTS_CALLS = len(DISTINCT) + len(SESSION) + len(ACTIONS) + 3
