@@ -103,7 +103,7 @@ class Forgetter:
 
     async def expire(self) -> None:
         """What is known of visitors who were not seen for so many days."""
-        owners = await self.facts.unseen(self.clock.now() - self.facts_days * 86_400) if self.facts_days else []
+        owners = await self.facts.unseen(self.clock.now() - self.facts_days * 86_400)
         if not owners:
             return
         partition_of, ours = await self.facts.partition_of(), self.engine.ledger.partitions

@@ -34,9 +34,9 @@ class ForwarderSettings(Section):
     """Seconds that one event may keep failing while others pass, before it is parked."""
     parked_hours: float = Field(default=24.0, gt=0, allow_inf_nan=False)
     """A parked event is a dead letter after this."""
-    facts_days: float = Field(default=400.0, ge=0, allow_inf_nan=False)
-    """What a destination taught about a visitor is forgotten when they were not seen for so many days; 0: never. Who comes
-    back is made known there anew."""
+    facts_days: float = Field(default=400.0, gt=0, allow_inf_nan=False)
+    """What a destination taught about a visitor is forgotten when they were not seen for so many days. Who comes back is
+    made known there anew."""
     duplicate_window: int = Field(default=20_000, ge=0)
     """Newest events of a partition among which what came twice is found, and dropped; 0: nothing is. A destination
     needs up to 220 bytes for each, and reads as many again when a partition is assigned to it."""

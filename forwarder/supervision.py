@@ -34,13 +34,13 @@ async def keep_delivering(
 
 
 async def _deliver(target: Target, status: Status, log: EventLog, around: Surroundings, ending: asyncio.Event) -> None:
-    """Not before the list of the erased was read once: it can't be while the log is away, and then nothing else can."""
-    while not around.erased.read and not ending.is_set():
-        await around.clock.sleep(UNREAD_SECONDS)
+    """Nothing before the list of the erased was read once: it can't be while the log is away, and then nothing else can."""
     delivery = build_delivery(target, status, around)
     watching, renewing = delivery.watch.run(), take_up(target.renewal, delivery.relay.engine)
     beside = [asyncio.create_task(watching), asyncio.create_task(renewing)]
     try:
+        while not around.erased.read and not ending.is_set():
+            await around.clock.sleep(UNREAD_SECONDS)
         await delivery.forgetter.catch_up()
         beside.append(asyncio.create_task(delivery.forgetter.run()))
         group, topic = around.topics.group(target.destination.name), around.topics.events.name
