@@ -55,4 +55,4 @@ def assert_status_says_why(product: Product) -> None:
         ("footprints", "troubled", None),
         ("netcore", "troubled", None),
     }
-    assert "the log can't be read (kafka" in err
+    assert "the log can't be read: Kafka at" in err
