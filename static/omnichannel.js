@@ -37,7 +37,7 @@
   const DAY = 864e5; // ms
   const LEASE = 3e4; // ms that a tab's word for its events is good
   const HANDOVER = 5e3; // ms that a page leaves its events to the next page of the same site
-  const GATHER = 90; // ms from a call to its request
+  const GATHER = 90; // ms that a call waits for others
   const MAX_EVENTS = 1000; // of all tabs
   const MAX_KEPT = 512 * 1024; // characters in localStorage, of all tabs
   const MAX_KEPT_FILES = 128 * 1024; // characters of one lead
@@ -370,7 +370,7 @@
   // Tells other tabs that these events are looked after. Written again only when the last word has got old.
   function lease(ms) {
     const until = Date.now() + ms;
-    if (gone || !queue.length || Math.abs(until - leasedUntil) < 5e3) return;
+    if (gone || !queue.some((event) => event.stored) || Math.abs(until - leasedUntil) < 5e3) return;
     leasedUntil = until;
     mine.forEach((one) => disk.set(TAB + one, until));
   }
@@ -443,7 +443,7 @@
   // together, and where a navigation follows at once nothing is in flight whose answer nobody would hear.
   function wake() {
     if (gone) Promise.resolve().then(safely(leave)); // called by the page's own pagehide
-    else timer = timer || later(drain, GATHER);
+    else timer = timer || later(drain, sent && GATHER); // what a page begins with, at once
   }
 
   function pause(ms) {
@@ -859,7 +859,6 @@
   // What it need not wait for. To hear of storage costs as much as to open it: Chromium then opens both of a page's.
   function attend() {
     ask();
-    pause(0); // what a page begins with is answered before it is left
     listen(window, 'online', onOnline);
     listen(window, 'storage', onStorage);
     listen(window, 'pageswap', onPageSwap);

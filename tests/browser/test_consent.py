@@ -40,6 +40,7 @@ def test_nothing_is_stored_sent_or_loaded_before_a_yes_and_nothing_is_lost(
     answer: object, collector: CountingServer, open_tab: OpenTab
 ) -> None:
     page = waiting(open_tab())
+    page.evaluate("dispatchEvent(new Event('online'))")
     assert page.evaluate(OURS) == []
     assert [call.path for call in collector.calls] == ["/jsapi/omnichannel.js"]
     say(page, answer)
