@@ -37,7 +37,12 @@ def send_again(settings: Settings, journal: Journal, preview: Preview, steps: St
             return False
         if preview.total == 1:
             warn_of_dates(preview.kinds, settings, Console(stderr=True, highlight=False))
-        sent = run(_send(settings, journal, preview.total, steps, rate), settings, None)
+        try:
+            sent = run(_send(settings, journal, preview.total, steps, rate), settings, None)
+        except KeyboardInterrupt:
+            told = "stopped: asked for again in the same words, it goes on where it stood"
+            Console(stderr=True, highlight=False).print(told)
+            raise
     Console(highlight=False).print(f"replayed {sent}: ochn status shows when they are through")
     return True
 

@@ -1,5 +1,9 @@
 """Sent again: what was asked for, nothing else, and none of it twice, wherever a replay was stopped."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -83,6 +87,23 @@ def test_a_replay_that_was_killed_goes_on_and_sends_none_twice(stand: Stand, app
     stop(stand, "dead-letters", begun, appended=appended)
     stand.ask(*DEAD)
     assert (sent_again(stand), listed(stand)) == (Counter(event.id for event in events), [])
+
+
+def test_ctrl_c_says_how_it_goes_on(stand: Stand) -> None:
+    events = dead(stand, 12)
+    here = (f"--config={stand.directory / 'ochn.toml'}", f"--data-dir={stand.directory}")
+    ochn = [sys.executable, "-m", "ochn", *DEAD[:4], "--rate=2", *here]
+    process = subprocess.Popen(ochn, stderr=subprocess.PIPE, text=True)
+    journal, deadline = stand.directory / "replays" / "dead-letters.json", time.monotonic() + 60
+    while not journal.exists() or orjson.loads(journal.read_bytes()).get("sent", 0) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    assert (process.returncode, told.splitlines()[-1].startswith("stopped: ")) == (130, True), told
+    assert 2 <= sent_again(stand).total() < 12
+    stand.ask(*DEAD)
+    assert sent_again(stand) == Counter(event.id for event in events)
 
 
 def test_without_the_journal_they_would_go_twice(stand: Stand) -> None:
