@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from base.ids import SystemIds
 from base.lock import lock_data_dir
 from base.logs import quiet_logger
-from collector.identity import IdKind, build_identity
+from collector.identity import Identity, IdKind, build_identity
 from collector.settings import IdentitySettings
 from eventlog.event import Event
 from eventlog.log import Record
@@ -129,7 +129,7 @@ def test_it_goes_with_what_others_calls_told_of_them(stand: Stand, tmp_path: Pat
         "lost",
     ]
     assert bob.id in stand.ask("quarantine", "list")
-    again = told(stand, "--person", ANN, "--yes")
+    again = told(stand, "--person", ANN, "--dry-run")
     assert {found for found, _ in counts(again).values()} == {0}
 
 
@@ -169,7 +169,8 @@ def test_replays_leave_them_out(stand: Stand) -> None:
 
 
 def test_what_became_of_it_is_traced_as_erased(stand: Stand) -> None:
-    parked, dead = stand.event("m-ann"), stand.event("v-ann")
+    who = identity().hashed(IdKind.CUSTOMER, "email", "t", ANN)
+    parked, dead = (stand.event(subject)._replace(person=who) for subject in ("m-ann", "v-ann"))
     stand.upstream.fault = refuse
     stand.bring(parked, dead)
     stand.forget()
@@ -177,16 +178,18 @@ def test_what_became_of_it_is_traced_as_erased(stand: Stand) -> None:
         [["parked"]],
         [["dead"]],
     ]
-    for who in ("m-ann", "v-ann"):
-        stand.ask("erase", "--person", f"visitor:{who}", "--yes")
+    stand.ask("erase", "--person", ANN, "--yes")
     for event in (parked, dead):
         ((row,),) = [copy["destinations"] for copy in stand.trace(event.id)["copies"]]
         assert (row["outcome"], row["reason"], "taken_back" in row) == ("filtered", "erased", False)
 
 
+def identity() -> Identity:
+    return build_identity(IdentitySettings(), SystemIds(), quiet_logger())
+
+
 def test_who_is_several_is_asked_which(stand: Stand) -> None:
-    identity = build_identity(IdentitySettings(), SystemIds(), quiet_logger())
-    people = [identity.hashed(IdKind.CUSTOMER, "customer_id", "t", number) for number in ("1", "2")]
+    people = [identity().hashed(IdKind.CUSTOMER, "customer_id", "t", number) for number in ("1", "2")]
     for number, who in zip(("1", "2"), people, strict=True):
         event = stand.event(who, "init", customerId=number, email=ANN)._replace(person=who)
         stand.do(partial(stand.world.append, event))

@@ -20,8 +20,8 @@ from tests.support.product import OCHN, Product
 from tests.system.outside import FORM, eventually, request
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
-ANN, BOB = "ann.leaves@shop.example", "bob.stays@shop.example"
-CUSTOMER = {ANN: "ann-44556677", BOB: "bob-88990011"}
+ANN, BOB, EVE = "ann.leaves@shop.example", "bob.stays@shop.example", "eve.waits@shop.example"
+CUSTOMER = {ANN: "ann-44556677", BOB: "bob-88990011", EVE: "eve-22334455"}
 LIVES_ON = ("log/", "sandbox/")  # of the log: the events' topic alone
 LOGS = [
     pytest.param("embedded", marks=pytest.mark.xdist_group("system-erase-embedded")),
@@ -176,13 +176,14 @@ def command_error(product: Product, *arguments: str) -> str:
 
 @pytest.mark.parametrize("product", LOGS[:1], indirect=True, scope="module")
 def test_while_no_forwarder_runs_the_list_waits_for_it(product: Product) -> None:
+    fill(product, EVE)
+    assert eventually(lambda: "netcore.db" in str(kept_of(product, EVE)))
     assert product.process.stop() == 0
-    assert "goes when its forwarder runs" in ask(product, "erase", "--person", BOB, "--yes", code=AGAIN)
-    assert any(name.startswith("forwarder/") for name in kept_of(product, BOB))
+    assert "goes when its forwarder runs" in ask(product, "erase", "--person", EVE, "--yes", code=AGAIN)
+    assert any(name.startswith("forwarder/") for name in kept_of(product, EVE))
     product.process.lines.clear()
     product.process.start()
-    assert eventually(lambda: not kept_of(product, BOB))
-    ask(product, "erase", "--person", BOB, "--yes")
+    assert eventually(lambda: not kept_of(product, EVE))
 
 
 @pytest.mark.xdist_group("system-erase-deaf")
