@@ -55,10 +55,13 @@ class Ahead:
         self._file: int | None = None
         self._size = self._renewed = 0  # bytes of the file, and what it had when it was made
         self._failed = False
-        self._read()
+        self._unread = True
 
     def committed(self, partition: int, offset: int) -> None:
-        """Also where the partition begins, when it is assigned."""
+        """Also where the partition begins, when it is assigned. Read before the first of those and no sooner: until then
+        the process that this one takes over from may write."""
+        if self._unread:
+            self._read()
         self._partitions.setdefault(partition, _Partition(offset)).move(offset)
         if self._file is None or self._size > max(RENEW_BYTES, 2 * self._renewed):
             self._renew()
@@ -115,6 +118,7 @@ class Ahead:
 
     def _read(self) -> None:
         """What a power loss has torn or mixed up is passed over."""
+        self._unread = False
         if not self._path.is_file():
             return
         for line in self._path.read_bytes().splitlines():

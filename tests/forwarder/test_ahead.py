@@ -121,6 +121,17 @@ def test_a_file_that_grows_is_made_anew_of_what_is_still_known(tmp_path: Path) -
     assert opened(path, {0: 99_499}).told(work(0, 99_600, 1)) == ("event-00001", delivered(), 200)
 
 
+def test_what_was_written_until_its_first_partition_came_is_known(tmp_path: Path) -> None:
+    """As when a new process takes over from one that drains."""
+    older, newer = opened(tmp_path / "x.ahead", {0: 0}), Ahead(tmp_path / "x.ahead", quiet_logger())
+    older.add(work(0, 3), delivered(), 200)
+    older.write()
+    older.close()
+    newer.committed(0, 1)
+    newer.close()
+    assert newer.told(work(0, 3)) is not None
+
+
 def test_where_it_cant_be_written_this_process_knows_it_all_the_same(tmp_path: Path) -> None:
     ahead = opened(tmp_path / "nowhere" / "x.ahead", {0: 0})
     ahead.add(work(0, 3), delivered(), 200)
