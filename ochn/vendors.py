@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from base.clock import Clock
 from base.masking import mask_text
@@ -14,6 +15,9 @@ from forwarder.errors import TransportError
 from forwarder.settings import AnyDestination
 from forwarder.transport import Transport
 from ochn.config import Settings
+
+
+_NAMELESS: Final = "not asked: it deletes by customer id, and none is known of them; ask it there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,7 @@ async def ask_vendors(
         if not isinstance(chosen, FootprintsSettings) or not chosen.erase:
             asked.append(Asked(name, 0, _unasked(chosen)))
         elif not ids:
-            asked.append(
-                Asked(name, 0, "not asked: it deletes by customer id, and none is known of them; ask it there")
-            )
+            asked.append(Asked(name, 0, _NAMELESS))
         else:
             transport = open_transport()
             try:
@@ -52,8 +54,8 @@ def planned(settings: Settings, customers: Iterable[str]) -> Iterator[Asked]:
     known = len(list(customers))
     for name, chosen in settings.destinations.items():
         asks = isinstance(chosen, FootprintsSettings) and chosen.erase
-        told = f"would be asked to delete {known} customers, by customer id" if asks else _unasked(chosen)
-        yield Asked(name, 0, told)
+        told = f"is asked to delete them, by customer id: {known} known" if known else _NAMELESS
+        yield Asked(name, 0, told if asks else _unasked(chosen))
 
 
 def _unasked(chosen: AnyDestination) -> str:

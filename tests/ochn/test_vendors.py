@@ -72,7 +72,8 @@ async def test_who_is_not_to_be_asked_is_not_and_it_is_said() -> None:
     asked, requests = await ask(lambda _: None)
     assert (asked.done, "none is known" in asked.left, requests) == (True, True, [])
     on = configured(fp={**FOOTPRINTS, "erase": True}, nc=NETCORE)
-    assert [one.left[:8] for one in planned(on, ["1"])] == ["would be", "what it "]
+    assert [one.left[:8] for one in planned(on, ["1"])] == ["is asked", "what it "]
+    assert [one.left[:9] for one in planned(on, [])] == ["not asked", "what it w"]
 
 
 def test_it_needs_the_credentials() -> None:
