@@ -16,7 +16,6 @@ from forwarder.settings import AnyDestination
 from forwarder.transport import Transport
 from ochn.config import Settings
 
-
 _NAMELESS: Final = "not asked: it deletes by customer id, and none is known of them; ask it there"
 
 
