@@ -51,7 +51,9 @@ async def test_what_is_under_way_at_the_end_is_answered_and_committed(
     assert (len(upstream.ids()) > 40) is again
 
 
-async def test_a_partition_that_is_taken_while_events_are_under_way_loses_none_and_sends_none_again(tmp_path: Path) -> None:
+async def test_a_partition_that_is_taken_while_events_are_under_way_loses_none_and_sends_none_again(
+    tmp_path: Path,
+) -> None:
     log, upstream = MemoryLog(partitions=2), Upstream(pauses=lambda: 3)
     world = World(tmp_path, Chain(), upstream, log)
     await world.append(*(make_event(number, f"v{number % 7}") for number in range(60)))
