@@ -16,9 +16,8 @@ _UNKNOWN_CALL: Final = (Remark(Quarantine.UNKNOWN_REQUEST_TYPE, "call"),)
 
 def entry_of(batch: Call, event_id: str, entry: Any, decoded: Decoded, limits: Mapping[str, BodyLimits]) -> Sent:
     """An entry that names no call we know is kept, as a send that is quarantined for it."""
-    send = Call(batch.surface, "send")
     if not isinstance(entry, dict):
-        return Sent(send, event_id, {}, entry, (Remark(Quarantine.BAD_SHAPE, "events"),))
+        return Sent(Call(batch.surface, "send"), event_id, {}, entry, (Remark(Quarantine.BAD_SHAPE, "events"),))
     call = call_in_batch(batch.surface, entry.get("call"))
     if isinstance(entry.get("form"), str):
         read = decode(_FORM, entry["form"].encode(errors="replace"), limits["lead" if _is_lead(call) else "call"])
@@ -28,7 +27,9 @@ def entry_of(batch: Call, event_id: str, entry: Any, decoded: Decoded, limits: M
     if call is not None:
         fields.pop("call", None)
     faults = tuple(map(Remark, read.faults))
-    return Sent(call or send, event_id, fields, read.body or entry, faults, () if call else _UNKNOWN_CALL)
+    return Sent(
+        call or Call(batch.surface, "send"), event_id, fields, read.body or entry, faults, () if call else _UNKNOWN_CALL
+    )
 
 
 def _is_lead(call: Call | None) -> bool:

@@ -12,6 +12,7 @@ from base.clock import Clock
 from base.logs import Logger
 from base.metrics import Counts, ForwarderMetrics
 from base.reasons import Trouble
+from base.values import Value
 from eventlog.event import Event
 from forwarder.destinations.base import Call, Destination, Verdict
 from forwarder.errors import TransportError
@@ -24,8 +25,7 @@ from forwarder.work import Evidence
 REMEMBERED: Final = 1000  # shared calls whose end is remembered, for plans that were made before it
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """`evidence` None: nothing was sent for this caller, who shares another's call or comes late to it."""
 
     call: Call

@@ -5,7 +5,7 @@ before its first call.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -47,7 +47,7 @@ class Forgetting:
             return self._inner.plan(events, facts, now)
         others = [event for event in events if event.id not in gone]
         plan = self._inner.plan(others, facts, now) if others else Plan()
-        return replace(plan, settled={**plan.settled, **gone})
+        return plan._replace(settled={**plan.settled, **gone})
 
     def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
         return self._inner.classify(call, reply)

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import field
+
+from base.values import Value
 from forwarder.errors import TimedOut, TransportError, Unreachable
 
 REPLY_LIMIT = 1024 * 1024  # bytes of a reply's body
 IDLE_SECONDS = 30.0  # below what servers and balancers grant, so that we rarely write into a closing connection
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """As it goes on the wire, secrets included: only base.masking may show it."""
 
     method: str
@@ -21,8 +22,7 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value, frozen=True):
     """Header names in lower case."""
 
     status: int

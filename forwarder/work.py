@@ -2,16 +2,17 @@
 
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from base.reasons import Parked
+from base.values import Value
 from eventlog.event import Event
 from forwarder.errors import TransportError
 from forwarder.transport import Reply, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Value, frozen=True):
     """The call that an outcome comes from, for the dead letter. Secrets still in it."""
 
     purpose: str
@@ -19,16 +20,14 @@ class Evidence:
     reply: Reply | TransportError
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Value, frozen=True):
     """How long a parked event has waited, and why. `since` in seconds since the epoch."""
 
     reason: Parked
     since: float
 
 
-@dataclass(slots=True, eq=False)
-class Work:
+class Work(Struct, eq=False):
     """`live` is False once the partition is another's: then nothing of it counts here any more."""
 
     event: Event
@@ -48,8 +47,7 @@ class Work:
         return self.event.subject
 
 
-@dataclass(slots=True, eq=False)
-class Unit:
+class Unit(Struct, eq=False):
     """Works that one task brings out: one visitor's, or a batch. `parts` go one after the other, so that a halved
     batch keeps the order of each visitor. All its visitors are busy until it is done."""
 

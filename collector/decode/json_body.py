@@ -18,7 +18,7 @@ from collector.decode.salvage import salvage_json
 from collector.errors import Refused
 from collector.limits import HELD_BACK
 
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+_LONG_NUMBER: Final = re.compile(rb"[\s:,[-][0-9]{19}")  # not within a word: an id may hold as many digits
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:]', re.DOTALL)  # an open string runs to the end: linear
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _PARTNERS: Final = {b"}": b"{", b"]": b"["}

@@ -9,18 +9,20 @@ and keeps no state: retry, timeout, parking and dead letters wrap it from outsid
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from msgspec import field
+
 from base.reasons import Dead, Filter, Parked, Trouble
+from base.values import Value
 from eventlog import facts
 from eventlog.event import Event
 from forwarder.errors import TransportError
 from forwarder.transport import Reply, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Value, frozen=True):
     """Final but for `parked`. `reason` is a code of base.reasons: Dead, Filter or Parked; empty when delivered."""
 
     kind: Literal["delivered", "dead", "filtered", "parked"]
@@ -45,8 +47,7 @@ def parked(reason: Parked) -> Outcome:
     return Outcome("parked", reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Value, frozen=True):
     """`key` is `<scope>/<name>`; a visitor's scope is `visitor_key(event)`. Value None forgets. `secret` facts (tokens)
     live in memory only; others stand in SQLite and in the compacted changelog, and come back after a restart."""
 
@@ -59,8 +60,7 @@ class Facts(Protocol):
     def get(self, key: str) -> Mapping[str, Any] | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value, frozen=True):
     """`events` are those it settles: none for a call that only teaches (a token, an upstream init). `shared` names
     a call that all may wait for: only one of a name is in flight at a time. `memo` is what the plan knew and classify
     needs, such as the time: it is not sent."""
@@ -72,8 +72,7 @@ class Call:
     memo: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value, frozen=True):
     """An event of the input stands in `calls`, or in `settled` by its id, or waits for a later plan. A plan that has
     neither calls nor settled for a waiting event is a destination's error."""
 
@@ -82,8 +81,7 @@ class Plan:
     facts: tuple[Fact, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Value, frozen=True):
     """Exactly one of these holds: `outcomes` for all the call's events; or `trouble` (try again, not before `after`
     seconds; CREDENTIALS: refresh or pause); or `split`: halve the batch until the poison is alone; or only `facts` that
     change the next plan (an id that is none any more), which takes the call's events up again. A call without events

@@ -7,7 +7,6 @@ the script of its pages (docs/omnichannel.md, "Consent"). A lead is the visitor'
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final, Literal
 
 from base.reasons import Filter
@@ -43,7 +42,7 @@ class Withholding:
             return self._inner.plan(events, facts, now)
         others = [event for event in events if event.id not in withheld]
         plan = self._inner.plan(others, facts, now) if others else Plan()
-        return replace(plan, settled={**plan.settled, **withheld})
+        return plan._replace(settled={**plan.settled, **withheld})
 
     def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
         return self._inner.classify(call, reply)

@@ -5,7 +5,7 @@
 
 import asyncio
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -34,7 +34,7 @@ class Led:
     inner: Transport
 
     async def send(self, request: Request, deadline: float) -> Reply:
-        return await self.inner.send(replace(request, url=self.url), deadline)
+        return await self.inner.send(request._replace(url=self.url), deadline)
 
     async def close(self) -> None:
         await self.inner.close()

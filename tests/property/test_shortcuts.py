@@ -1,5 +1,6 @@
 """What is quick on the hot path says what the plain way says, written out here."""
 
+import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,8 +13,12 @@ from hypothesis import strategies as st
 from base.clock import rfc3339
 from base.forms import FormError, FormLimits, nest, raw_pairs, read_form, split_name, split_pairs
 from base.ids import SystemIds
+from collector.decode.json_body import faults_of, read_json
+from collector.decode.limits import body_limits
+from collector.settings import LimitSettings
 
 LIMITS = FormLimits(levels=3, index=12)
+BODY_LIMITS = body_limits(LimitSettings(), "call")
 PIECES = st.sampled_from(
     ["a", "b", "[", "]", "[]", "[0]", "[12]", "[13]", "[x]", "[:]", "[;]", "[/]", "[²]", "[01]", "é"]
 )
@@ -116,3 +121,34 @@ def test_ids_are_never_given_twice_not_even_to_a_child() -> None:
     inherited = [told[at : at + 36] for at in range(0, len(told), 36)]
     every = [*given_out, *[ids.event_id(1.0) for _ in range(100)], *inherited]
     assert len(set(every)) == len(every) == 1200
+
+
+DIGITS = st.integers(1, 10**38).map(str)
+JSON_NUMBERS = st.builds("".join, st.tuples(st.sampled_from(["", "-"]), DIGITS, st.sampled_from(["", ".5", "e3"])))
+JSON_TEXTS = st.builds("{}{}{}".format, st.sampled_from(["", "id", ":", "[ ", "é"]), DIGITS, st.sampled_from(["", "x"]))
+
+
+def spelled(value: Any, space: str) -> str:
+    if isinstance(value, list):
+        return f"[{space}{f',{space}'.join(spelled(item, space) for item in value)}{space}]"
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(name)}{space}:{space}{spelled(item, space)}" for name, item in value.items())
+        return f"{{{space}{f',{space}'.join(pairs)}{space}}}"
+    return json.dumps(value[1]) if value[0] == "text" else str(value[1])
+
+
+SCALARS = st.tuples(st.just("number"), JSON_NUMBERS) | st.tuples(st.just("text"), JSON_TEXTS)
+TREES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(JSON_TEXTS, inner, max_size=3), max_leaves=6
+)
+
+
+@given(st.dictionaries(JSON_TEXTS, TREES, max_size=3), st.sampled_from(["", " ", "\n\t", "\r\n  "]))
+@example({"a": ("number", str(2**64))}, "")
+@example({"a": [("number", str(2**64 - 1)), ("number", f"-{2**63}"), ("number", f"-{2**63 + 1}")]}, " ")
+def test_json_with_long_numbers_is_read_as_the_standard_library_reads_it(tree: dict[str, Any], space: str) -> None:
+    body = spelled(tree, space).encode()
+    plain = json.loads(body)
+    decoded = read_json(body, "utf-8", BODY_LIMITS)
+    assert decoded.fields == plain
+    assert set(decoded.faults) == set(faults_of(plain))

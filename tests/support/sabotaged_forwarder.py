@@ -1,7 +1,6 @@
 """The forwarder with its protections against destinations switched off, one or all: see sabotaged.py."""
 
 import sys
-from dataclasses import replace
 from typing import Any
 
 from base.reasons import Dead
@@ -50,7 +49,7 @@ def each_for_itself() -> None:
     make = Calls.make
 
     async def alone(self: Calls, call: Call, *more: Any) -> Any:
-        return await make(self, replace(call, shared=""), *more)
+        return await make(self, call._replace(shared=""), *more)
 
     Calls.make = alone  # type: ignore[method-assign,assignment]
 

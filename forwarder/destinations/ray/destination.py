@@ -1,7 +1,6 @@
 """Batches of interactions under an access token; RAY says no in the body of a 200."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import orjson
@@ -109,7 +108,7 @@ def _as_meant(reply: Reply | TransportError) -> Reply | TransportError:
     if isinstance(reply, TransportError) or reply.status != 200:
         return reply
     code = _status_code(reply)
-    return reply if code is None else replace(reply, status=code)
+    return reply if code is None else reply._replace(status=code)
 
 
 def _status_code(reply: Reply) -> int | None:
