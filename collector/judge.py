@@ -146,7 +146,8 @@ def _about_key(call: Call, envelope: Envelope) -> list[Remark]:
     return remarks
 
 
-def _about_email(email: Any) -> list[Remark]:
+def _about_email(data: Mapping[str, Any]) -> list[Remark]:
+    email = data.get("email")
     return [Remark(Warned.BAD_EMAIL, "email")] if email and not normal_email(email) else []
 
 
