@@ -46,12 +46,12 @@ def _lock(descriptor: int, data_dir: Path, role: str, mode: int) -> None:
 
 
 def prepare_data_dir(data_dir: Path) -> Path:
-    """Makes the directory and its `layout.json`. StartError: it can't be written, or newer data stands in it."""
+    """Makes the directory, for its owner alone, and its `layout.json`. StartError: it can't be written, or newer data stands in it."""
     layout = data_dir / "layout.json"
     with _writable(data_dir):
         if data_dir.is_file():
             raise NotADirectoryError(ENOTDIR, "it is a file")
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # events are personal data
         if not os.access(data_dir, os.W_OK | os.X_OK):
             raise PermissionError(0, "permission denied")
         if not layout.exists():

@@ -37,6 +37,14 @@ def assert_refused(data_dir: Path, *, shared: bool) -> None:
         pass
 
 
+def test_a_new_directory_is_its_owners_and_one_that_stands_is_left_as_it_is(tmp_path: Path) -> None:
+    assert prepare_data_dir(tmp_path / "new" / "data").stat().st_mode & 0o777 == 0o700
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o750)
+    assert prepare_data_dir(shared).stat().st_mode & 0o777 == 0o750
+
+
 def test_the_layout_is_written_once(tmp_path: Path) -> None:
     data_dir = prepare_data_dir(tmp_path / "new" / "data")
     assert orjson.loads((data_dir / "layout.json").read_bytes()) == {"version": 1}
