@@ -105,7 +105,7 @@ def are_open(driver: "subprocess.Popen[str]") -> None:
 
 def seen(driver: "subprocess.Popen[str]") -> Seen:
     assert driver.stdout is not None
-    return Seen(**json.loads(driver.stdout.read()))
+    return Seen(**json.loads(driver.stdout.read().splitlines()[-1]))  # whether or not somebody has read `open`
 
 
 def main(port: str, count: str, kind: str, seconds: str) -> None:
