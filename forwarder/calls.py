@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +23,10 @@ from forwarder.transport import Reply, Transport
 from forwarder.work import Evidence
 
 REMEMBERED: Final = 1000  # shared calls whose end is remembered, for plans that were made before it
+
+
+def always() -> bool:
+    return True
 
 
 class Answer(Value, frozen=True):
@@ -59,24 +63,29 @@ class Calls:
         """The moment of a plan: what it could know of shared calls and of secrets."""
         return self._count, self.facts.stamp
 
-    async def make(self, call: Call, events: Sequence[Event], planned: tuple[int, int]) -> Answer:
-        """What the reply taught is stored when this returns; `events` are those of the plan. A shared call that has come back since the plan is not
-        made again: the next plan knows what it taught."""
+    async def make(
+        self, call: Call, events: Sequence[Event], planned: tuple[int, int], wanted: Callable[[], bool] = always
+    ) -> Answer:
+        """What the reply taught is stored when this returns; `events` are those of the plan. A shared call that has come
+        back since the plan is not made again: the next plan knows what it taught. Nor one that is not `wanted` any more
+        when its turn has come."""
         if not call.shared:
-            return await self._make(call, events, planned)
+            return await self._make(call, events, planned, wanted)
         flight = self._flying.get(call.shared)
         if flight is not None:
             answer = await asyncio.shield(flight)
             return Answer(call, answer.verdict, taught=answer.taught)
         if self._landed.get(call.shared, 0) > planned[0]:
             return Answer(call, Verdict(), taught=True)
-        flight = self._flying[call.shared] = asyncio.create_task(self._fly(call, events, planned))
+        flight = self._flying[call.shared] = asyncio.create_task(self._fly(call, events, planned, wanted))
         return await flight
 
-    async def _fly(self, call: Call, events: Sequence[Event], planned: tuple[int, int]) -> Answer:
+    async def _fly(
+        self, call: Call, events: Sequence[Event], planned: tuple[int, int], wanted: Callable[[], bool]
+    ) -> Answer:
         """Lands before anybody who waits goes on: their next plans must not find it in the air."""
         try:
-            return await self._make(call, events, planned)
+            return await self._make(call, events, planned, wanted)
         finally:
             del self._flying[call.shared]
             self._land(call.shared)
@@ -88,9 +97,13 @@ class Calls:
         if len(self._landed) > REMEMBERED:
             self._landed.popitem(last=False)
 
-    async def _make(self, call: Call, events: Sequence[Event], planned: tuple[int, int]) -> Answer:
+    async def _make(
+        self, call: Call, events: Sequence[Event], planned: tuple[int, int], wanted: Callable[[], bool]
+    ) -> Answer:
         async with self.side_by_side:
             await self.pace.turn()
+            if not wanted():
+                return Answer(call, Verdict())
             started = self.clock.monotonic()
             reply = await self._send(call)
         self._seconds.observe(self.clock.monotonic() - started)

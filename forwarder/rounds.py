@@ -14,7 +14,7 @@ from base.reasons import Dead, Parked, Trouble
 from eventlog.errors import AppendError
 from eventlog.event import Event
 from forwarder.breaker import Breaker
-from forwarder.calls import Answer, Calls
+from forwarder.calls import Answer, Calls, always
 from forwarder.destinations.base import Call, Destination, Outcome, Plan, Verdict, dead, parked
 from forwarder.facts import FactStore
 from forwarder.settlement import Settlement
@@ -89,10 +89,12 @@ class Rounds:
     async def _call(
         self, unit: Unit, part: list[Work], calls: Sequence[Call], events: Sequence[Event], planned: tuple[int, int]
     ) -> float | None:
-        """One visitor's calls one after the other, until one fails or teaches something new; a batch's side by side."""
+        """One visitor's calls one after the other, until one fails or teaches something new; a batch's side by side. Who
+        is down is asked once: of a probe's only the first goes out, and nothing that still waited for its turn."""
         if len(unit.subjects) > 1:
-            chosen = _one_a_visitor(calls)
-            answers = await asyncio.gather(*(self.calls.make(call, events, planned) for call in chosen))
+            well = self._is_well()
+            chosen, wanted = _one_a_visitor(calls if well else calls[:1]), self._is_well if well else always
+            answers = await asyncio.gather(*(self.calls.make(call, events, planned, wanted) for call in chosen))
             return await self._judge_all(unit, part, answers)
         for call in calls:
             answer = await self.calls.make(call, events, planned)
@@ -100,6 +102,9 @@ class Rounds:
             if delay is not None or answer.taught or answer.verdict.trouble is not None:
                 return delay
         return None
+
+    def _is_well(self) -> bool:
+        return self.breaker.state == "running"
 
     async def _judge_all(self, unit: Unit, part: list[Work], answers: Sequence[Answer]) -> float | None:
         """A round fails once, however many of its calls do."""

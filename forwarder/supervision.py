@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from eventlog.errors import LogError
 from eventlog.log import EventLog
 from eventlog.watched import WatchedReader
 from forwarder.build import Surroundings, Target, build_delivery
@@ -26,11 +27,14 @@ async def keep_delivering(
     while not ending.is_set():
         try:
             await _deliver(target, status, log, around, ending)
+        except LogError as error:
+            status.problem = str(error)
+            around.log.warning("relay.interrupted", destination=name, error=str(error))
         except Exception as error:
             status.problem = f"{type(error).__name__}: {error}"
             around.log.exception("relay.failed", destination=name)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), again)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), again)
 
 
 async def _deliver(target: Target, status: Status, log: EventLog, around: Surroundings, ending: asyncio.Event) -> None:

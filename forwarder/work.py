@@ -54,7 +54,6 @@ class Unit(Struct, eq=False):
     parts: deque[list[Work]]
     subjects: frozenset[str]
     slow: bool = False  # parked events: one try, then they wait for the next
-    probe: bool = False  # goes on although the destination is not well
     culprit: Work | None = None  # what failed last
     evidence: Evidence | None = None  # of its last call that only taught
     settled: int = 0  # its events that have an outcome

@@ -16,7 +16,7 @@ from forwarder.errors import TransportError
 from forwarder.parking import WINDOW
 from forwarder.settings import ForwarderSettings
 from forwarder.transport import Reply
-from tests.forwarder.small import Batches, Chain, make_event
+from tests.forwarder.small import Batches, Chain, make_event, request
 from tests.forwarder.stand import TOPICS, Upstream, in_order, numbered
 from tests.forwarder.world import HeldClock, World
 
@@ -87,10 +87,20 @@ async def test_the_same_refusal_again_and_again_pauses_instead_of_burying_all(tm
     assert len(set(upstream.ids())) == 36
 
 
-async def test_a_destination_that_is_down_is_asked_by_one_at_a_time(tmp_path: Path) -> None:
+class Registers(Batches):
+    """Of a batch, a call for each: as EngageLab's people are registered."""
+
+    def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
+        return Plan(tuple(Call("register", request("register", (event,)), (event,)) for event in events))
+
+
+@pytest.mark.parametrize("kind", [Chain, Registers])
+async def test_a_destination_that_is_down_is_asked_by_one_at_a_time(
+    tmp_path: Path, kind: type[Chain | Registers]
+) -> None:
     down = True
     upstream = Upstream(fault=lambda _call: Reply(503) if down else None, pauses=lambda: 2)
-    world = World(tmp_path, Chain(), upstream)
+    world = World(tmp_path, kind(), upstream)
     await world.append(*numbered(200, 100))
     async with world.running() as delivery:
         await until(lambda: len(upstream.calls) > 40)
