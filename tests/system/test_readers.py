@@ -1,6 +1,7 @@
 """Who reads the log is taken over, comes back too late, or finds that what it wanted is gone: rows 22 and 25."""
 
 import asyncio
+import fcntl
 import json
 import os
 import re
@@ -71,10 +72,11 @@ def holds(process: Process) -> set[str]:
 
 
 @contextmanager
-def frozen(pid: int, groups: Path | None = None) -> Iterator[None]:
-    """`groups`: where it commits. Who is stopped in the middle of that stops all others there, which is not the row."""
+def frozen(pid: int, log: Path | None = None) -> Iterator[None]:
+    """`log`: the embedded one. Who is stopped in the middle of a commit, an append or an opening stops all others
+    there, which is not the row."""
     os.kill(pid, signal.SIGSTOP)
-    while groups is not None and is_locked(groups):
+    while log is not None and (is_locked(log / "groups.db") or any(map(is_held, log.rglob("*lock")))):
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.05)
         os.kill(pid, signal.SIGSTOP)
@@ -89,6 +91,18 @@ def is_locked(database: Path) -> bool:
         try:
             connection.execute("begin immediate")
         except sqlite3.OperationalError:
+            return True
+    return False
+
+
+def is_held(lock: Path) -> bool:
+    """By one alone; those who share don't keep others waiting."""
+    if lock.parent.name == "leases":
+        return False
+    with lock.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
     return False
 
@@ -126,7 +140,7 @@ def taken_over(stand: Stand) -> list[str]:
     (beside / "log").symlink_to(data_dir / "log")
     with stand.load(), Offsets(data_dir) as offsets:
         time.sleep(1.0)
-        with frozen(ours, data_dir / "log" / "groups.db"):
+        with frozen(ours, data_dir / "log"):
             other = another_forwarder(stand, beside, {})
             other.__enter__()
             time.sleep(stand.scale.between_churns)
