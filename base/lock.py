@@ -46,7 +46,8 @@ def _lock(descriptor: int, data_dir: Path, role: str, mode: int) -> None:
 
 
 def prepare_data_dir(data_dir: Path) -> Path:
-    """Makes the directory, for its owner alone, and its `layout.json`. StartError: it can't be written, or newer data stands in it."""
+    """Makes the directory, for its owner alone, and its `layout.json`. StartError: it can't be written, or newer data
+    stands in it."""
     layout = data_dir / "layout.json"
     with _writable(data_dir):
         if data_dir.is_file():

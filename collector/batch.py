@@ -11,13 +11,15 @@ from collector.judge import Sent
 from collector.remarks import Remark
 
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
+_SENDS: Final = {"web": Call("web", "send"), "mobile": Call("mobile", "send")}
 _UNKNOWN_CALL: Final = (Remark(Quarantine.UNKNOWN_REQUEST_TYPE, "call"),)
 
 
 def entry_of(batch: Call, event_id: str, entry: Any, decoded: Decoded, limits: Mapping[str, BodyLimits]) -> Sent:
     """An entry that names no call we know is kept, as a send that is quarantined for it."""
+    send = _SENDS[batch.surface]
     if not isinstance(entry, dict):
-        return Sent(Call(batch.surface, "send"), event_id, {}, entry, (Remark(Quarantine.BAD_SHAPE, "events"),))
+        return Sent(send, event_id, {}, entry, (Remark(Quarantine.BAD_SHAPE, "events"),))
     call = call_in_batch(batch.surface, entry.get("call"))
     if isinstance(entry.get("form"), str):
         read = decode(_FORM, entry["form"].encode(errors="replace"), limits["lead" if _is_lead(call) else "call"])
@@ -27,9 +29,7 @@ def entry_of(batch: Call, event_id: str, entry: Any, decoded: Decoded, limits: M
     if call is not None:
         fields.pop("call", None)
     faults = tuple(map(Remark, read.faults))
-    return Sent(
-        call or Call(batch.surface, "send"), event_id, fields, read.body or entry, faults, () if call else _UNKNOWN_CALL
-    )
+    return Sent(call or send, event_id, fields, read.body or entry, faults, () if call else _UNKNOWN_CALL)
 
 
 def _is_lead(call: Call | None) -> bool:

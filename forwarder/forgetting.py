@@ -4,7 +4,7 @@ The list is the log's topic (eventlog/erased.py), so a forwarder on any host obe
 before its first call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,41 +16,28 @@ from base.reasons import Filter
 from eventlog.erased import FOLLOW_SECONDS, Erased
 from eventlog.errors import LogError
 from eventlog.event import Event
-from forwarder.destinations.base import Call, Destination, Facts, Plan, Verdict, filtered
+from forwarder.destinations.base import Destination, Outcome, filtered
+from forwarder.destinations.screening import Screening
 from forwarder.engine import Engine
-from forwarder.errors import TransportError
 from forwarder.facts import FactStore
 from forwarder.parking import Parking
 from forwarder.settlement import Settlement
 from forwarder.store import Store, taken_in
-from forwarder.transport import Reply
 
 FIRST_LOOK_SECONDS: Final = 600.0  # for facts that are too old
 LOOK_SECONDS: Final = 86_400.0
 _PART: Final = 0  # the list has one
 
 
-class Forgetting:
-    """A destination that gets nothing of who was erased: asked before each call, so that what waits here, parked or to
-    be tried again, isn't sent either."""
+class Forgetting(Screening):
+    """A destination that gets nothing of who was erased."""
 
     def __init__(self, inner: Destination, erased: Erased) -> None:
-        self.name = inner.name
-        self.kind = inner.kind
-        self.batch = inner.batch
-        self._inner = inner
+        super().__init__(inner)
         self._erased = erased
 
-    def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
-        gone = {event.id: filtered(Filter.ERASED) for event in events if self._erased.denies(event)}
-        if not gone:
-            return self._inner.plan(events, facts, now)
-        others = [event for event in events if event.id not in gone]
-        plan = self._inner.plan(others, facts, now) if others else Plan()
-        return plan._replace(settled={**plan.settled, **gone})
-
-    def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
-        return self._inner.classify(call, reply)
+    def settled(self, events: Sequence[Event]) -> Mapping[str, Outcome]:
+        return {event.id: filtered(Filter.ERASED) for event in events if self._erased.denies(event)}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

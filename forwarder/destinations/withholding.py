@@ -11,9 +11,8 @@ from typing import Final, Literal
 
 from base.reasons import Filter
 from eventlog.event import Event
-from forwarder.destinations.base import Call, Destination, Facts, Outcome, Plan, Verdict, filtered
-from forwarder.errors import TransportError
-from forwarder.transport import Reply
+from forwarder.destinations.base import Destination, Outcome, filtered
+from forwarder.destinations.screening import Screening
 
 No = Literal["gpc", "dnt", "declined", "no_analytics", "no_marketing"]
 
@@ -22,30 +21,19 @@ _PURPOSES: Final[Mapping[str, No]] = {"analytics": "no_analytics", "marketing": 
 _OF_ALL: Final = {"accepted": "yes", "declined": "no"}
 
 
-class Withholding:
+class Withholding(Screening):
     """A destination that gets nothing of who said one of `obeyed`, nor of what one of the rules `bots` tagged: neither
     the event nor what it teaches."""
 
     def __init__(self, inner: Destination, obeyed: Sequence[No], bots: frozenset[str]) -> None:
-        self.name = inner.name
-        self.kind = inner.kind
-        self.batch = inner.batch
-        self._inner = inner
+        super().__init__(inner)
         self._obeyed = obeyed
         self._bots = bots
 
-    def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
-        withheld = {
+    def settled(self, events: Sequence[Event]) -> Mapping[str, Outcome]:
+        return {
             event.id: rule for event in events if (event.consent or event.botrule) and (rule := self._against(event))
         }
-        if not withheld:
-            return self._inner.plan(events, facts, now)
-        others = [event for event in events if event.id not in withheld]
-        plan = self._inner.plan(others, facts, now) if others else Plan()
-        return plan._replace(settled={**plan.settled, **withheld})
-
-    def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
-        return self._inner.classify(call, reply)
 
     def _against(self, event: Event) -> Outcome | None:
         if event.consent and event.kind != "register":

@@ -137,27 +137,21 @@ def segments(stand: Stand) -> list[bytes]:
     return [path.read_bytes() for path in stand.directory.rglob("*.seg")]
 
 
+def keep_both(stand: Stand, event: Event) -> None:
+    """In the quarantine, and as a dead letter."""
+    keep(stand, TOPICS.quarantine.name, event.id, event.to_bytes())
+    keep(stand, TOPICS.dead_letters.name, f"{event.id}:fp", letter(event, "").to_record("", 0).value or b"")
+
+
 def test_replays_leave_them_out(stand: Stand) -> None:
     ann, bob = (stand.event(who) for who in ("v-ann", "v-bob"))
     stand.bring(ann, bob)
     for event in (ann, bob):
-        keep(stand, TOPICS.quarantine.name, event.id, event.to_bytes())
-        keep(
-            stand,
-            TOPICS.dead_letters.name,
-            f"{event.id}:fp",
-            letter(event, "").to_record("", 0).value or b"",
-        )
+        keep_both(stand, event)
     stand.forget()
     stand.ask("erase", "--person", "visitor:v-ann", "--yes")
     for event in (ann, bob):  # as if they had come back from a backup
-        keep(stand, TOPICS.quarantine.name, event.id, event.to_bytes())
-        keep(
-            stand,
-            TOPICS.dead_letters.name,
-            f"{event.id}:fp",
-            letter(event, "").to_record("", 0).value or b"",
-        )
+        keep_both(stand, event)
     for command in (
         ("replay", "--from=2h", "--destination=fp"),
         ("quarantine", "replay", "--all"),
