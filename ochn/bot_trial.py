@@ -9,7 +9,7 @@ from typing import Any, Final
 from collector.bots import Rule, bounded, is_within
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import EventLog
-from ochn.preview import progress
+from ochn.replaying.preview import progress
 
 TAGGED: Final = b'"botrule":'  # in every event that bears one
 _SAMPLES: Final = 5

@@ -15,15 +15,15 @@ _KEYS: Final = {
     "snippet": Command("ochn.keys:snippet", "ochn keys snippet demo --url https://track.example"),
 }
 _QUARANTINE: Final = {
-    "list": Command("ochn.quarantine:quarantine_list", "ochn quarantine list --json --data-dir ./data"),
-    "show": Command("ochn.quarantine:quarantine_show", "ochn quarantine show 0190…"),
-    "replay": Command("ochn.quarantine:quarantine_replay", "ochn quarantine replay 0190…"),
+    "list": Command("ochn.replaying.quarantine:quarantine_list", "ochn quarantine list --json --data-dir ./data"),
+    "show": Command("ochn.replaying.quarantine:quarantine_show", "ochn quarantine show 0190…"),
+    "replay": Command("ochn.replaying.quarantine:quarantine_replay", "ochn quarantine replay 0190…"),
 }
 _DEAD: Final = {
-    "list": Command("ochn.dead_letters:dead_list", "ochn dead-letters list --json --data-dir ./data"),
-    "show": Command("ochn.dead_letters:dead_show", "ochn dead-letters show 0190…"),
+    "list": Command("ochn.replaying.dead_letters:dead_list", "ochn dead-letters list --json --data-dir ./data"),
+    "show": Command("ochn.replaying.dead_letters:dead_show", "ochn dead-letters show 0190…"),
     "replay": Command(
-        "ochn.dead_letters:dead_replay", "ochn dead-letters replay --all --destination netcore --since 3h"
+        "ochn.replaying.dead_letters:dead_replay", "ochn dead-letters replay --all --destination netcore --since 3h"
     ),
 }
 _BOTS: Final = {
@@ -33,19 +33,20 @@ _BOTS: Final = {
 _PARKED: Final = {"list": Command("ochn.parked:parked_list", "ochn parked list --destination footprints")}
 _SPOOL: Final = {"status": Command("ochn.spool:spool_status", "ochn spool status --json --data-dir ./data")}
 COMMANDS: Final[Mapping[str, Command | Group]] = {
-    "dev": Command("ochn.start:dev", "ochn dev --port 8081 --sandbox-port 8091 --data-dir /tmp/try"),
-    "collector": Command("ochn.start:collector", "ochn collector --config ochn.toml --workers 4"),
-    "forwarder": Command("ochn.start:forwarder", "ochn forwarder --config ochn.toml"),
-    "sandbox": Command("ochn.start:sandbox", "ochn sandbox --port 8090"),
+    "dev": Command("ochn.serving.start:dev", "ochn dev --port 8081 --sandbox-port 8091 --data-dir /tmp/try"),
+    "collector": Command("ochn.serving.start:collector", "ochn collector --config ochn.toml --workers 4"),
+    "forwarder": Command("ochn.serving.start:forwarder", "ochn forwarder --config ochn.toml"),
+    "sandbox": Command("ochn.serving.start:sandbox", "ochn sandbox --port 8090"),
     "check-config": Command("ochn.check:check_config", "ochn check-config --config ochn.toml"),
     "status": Command("ochn.status:status", "ochn status --data-dir ./data"),
     "destinations": Command("ochn.destinations:destinations", "ochn destinations --data-dir ./data"),
-    "replay": Command("ochn.replay:replay", "ochn replay --from 3h --to 1h --destination netcore --dry-run"),
-    "erase": Command("ochn.erase:erase", "ochn erase --person - --dry-run < who.txt"),
-    "trace": Command("ochn.trace:trace", "ochn trace 0190f3a1-5b2c-7… --data-dir ./data"),
+    "replay": Command("ochn.replaying.replay:replay", "ochn replay --from 3h --to 1h --destination netcore --dry-run"),
+    "erase": Command("ochn.erasure.erase:erase", "ochn erase --person - --dry-run < who.txt"),
+    "trace": Command("ochn.tracing.trace:trace", "ochn trace 0190f3a1-5b2c-7… --data-dir ./data"),
     "panel-checklist": Command("ochn.panel_checklist:panel_checklist", "ochn panel-checklist netcore"),
     "explain": Command(
-        "ochn.explain:explain", "ochn explain \"curl -d 'appkey=demo&uid=p1&…' http://localhost:8080/jsapi/send\""
+        "ochn.explaining.explain:explain",
+        "ochn explain \"curl -d 'appkey=demo&uid=p1&…' http://localhost:8080/jsapi/send\"",
     ),
     "version": Command("ochn.version:version", "ochn version"),
     "keys": Group("The app keys of the configuration.", "ochn keys snippet demo", _KEYS),

@@ -11,7 +11,7 @@ import orjson
 from base.errors import UserError
 from base.settings import CONFIG_VARIABLE, PREFIX, load, validate
 from ochn.config import Settings, find_file, load_settings
-from ochn.dev import dev_config
+from ochn.serving.dev import dev_config
 
 _FILE: Final = "served.json"
 _REMEMBERED: Final = (

@@ -9,7 +9,7 @@ import pytest
 
 from ochn.cli import main
 from tests.ochn.stand import CONFIG, Stand
-from tests.ochn.test_trace import refuse
+from tests.ochn.tracing.test_trace import refuse
 
 Ask = Callable[..., tuple[int, str]]
 

@@ -13,7 +13,7 @@ from base.settings import validate
 from forwarder.destinations.build import build_destinations
 from forwarder.settings import ForwarderRoot
 from ochn.cli import app
-from ochn.rehearse import rehearse
+from ochn.explaining.rehearse import rehearse
 from tests.support.events import NOW, make_event, send
 
 CONFIG = """

@@ -13,16 +13,16 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 import eventlog.kafka.writer
-import ochn.child
 import ochn.cli
-import ochn.tree
+import ochn.serving.child
+import ochn.serving.tree
 from collector.protocol import connection
 from eventlog.embedded.appenders import Appenders
 from eventlog.embedded.writer import EmbeddedWriter
 from eventlog.errors import LogUnavailable
 from eventlog.log import Position, Record, Settled
 from forwarder.offsets import Offsets
-from ochn.running import Running
+from ochn.serving.running import Running
 from tests.support.jumping import timers_jump, wall_clock_jumps
 from tests.support.sabotaged_collector import room_for_each, take_any_size, trust_all_text, wait_for_ever
 from tests.support.sabotaged_forwarder import careless, deaf, naive, waiting_for_all
@@ -90,7 +90,7 @@ def cut_off() -> None:
 
 def outlive_parent() -> None:
     """Nobody dies with the supervisor."""
-    ochn.child.die_with_parent = lambda: None  # type: ignore[attr-defined]
+    ochn.serving.child.die_with_parent = lambda: None  # type: ignore[attr-defined]
 
 
 def every_connection() -> None:
@@ -131,8 +131,8 @@ def sabotage(how: str, process: str) -> None:
 if __name__ == "__main__":
     if HOW in os.environ:
         sabotage(os.environ[HOW], sys.argv[1])
-        sys.exit(ochn.child.main(sys.argv[1:]))
+        sys.exit(ochn.serving.child.main(sys.argv[1:]))
     os.environ[HOW] = sys.argv[1]
     sabotage(sys.argv[1], OCHN)
-    ochn.tree.CHILD = "tests.support.sabotaged"
+    ochn.serving.tree.CHILD = "tests.support.sabotaged"
     ochn.cli.main(sys.argv[2:])

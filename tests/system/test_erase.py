@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ochn.cli import app
-from ochn.erase import AGAIN
+from ochn.erasure.erase import AGAIN
 from tests.support.kafka import Kafka
 from tests.support.product import OCHN, Product
 from tests.system.outside import FORM, eventually, request

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from base.forms import FormLimits, nest
 from ochn.cli import app
-from ochn.dev import dev_config
+from ochn.serving.dev import dev_config
 from tests.support.corpus import Sample, vendor_samples
 from tests.support.house import ROOT
 from tests.system.expected import SAMPLE_ACTIVITIES, SAMPLES

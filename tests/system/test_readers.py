@@ -54,7 +54,7 @@ def another_forwarder(stand: Stand, data_dir: Path, more: dict[str, str]) -> Ite
     """In the same groups; once it holds something of each. It drains at the end."""
     config = stand.product.data_dir.parent / "ochn.toml"
     told = {**environ(stand.scale, more), CONFIG_VARIABLE: str(config), "OCHN_DATA_DIR": str(data_dir)}
-    process = Process([sys.executable, "-m", "ochn.child", "forwarder", "1"], told)
+    process = Process([sys.executable, "-m", "ochn.serving.child", "forwarder", "1"], told)
     process.launch()
     try:
         assert eventually(lambda: holds(process) == set(EVERY), stand.scale.deadline), process.lines[-20:]

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ochn.cli import app
-from ochn.trace import WAITS
+from ochn.tracing.trace import WAITS
 from tests.support.product import Product
 from tests.system.outside import FORM, eventually, request
 

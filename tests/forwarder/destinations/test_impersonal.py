@@ -13,7 +13,7 @@ from collector.privacy import Privacy
 from collector.settings import IdentitySettings
 from forwarder.destinations.build import KINDS, build_destinations
 from forwarder.settings import ForwarderRoot
-from ochn.rehearse import rehearse
+from ochn.explaining.rehearse import rehearse
 from tests.forwarder.destinations.test_build import ENGAGELAB, EXPERTSENDER, FOOTPRINTS, NETCORE, RAY
 from tests.support.events import NOW, make_event
 

@@ -20,7 +20,7 @@ from forwarder.destinations.base import Destination
 from forwarder.destinations.build import build_destinations
 from forwarder.settings import ForwarderRoot
 from forwarder.transport import MemoryTransport, Reply, Request
-from ochn.rehearse import rehearse
+from ochn.explaining.rehearse import rehearse
 from tests.forwarder.small import make_event
 from tests.forwarder.stand import TOPICS
 from tests.forwarder.world import World

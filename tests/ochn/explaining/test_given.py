@@ -1,0 +1,64 @@
+"""A curl line or a raw request, as people paste them into `ochn explain`."""
+
+import json
+import shlex
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from base.errors import UserError
+from ochn.explaining.given import FORM, parse_request
+
+TEXT = st.text(string.printable.replace("\x0b", "").replace("\x0c", ""), min_size=1, max_size=60)
+
+
+def test_a_curl_line_as_the_vendor_prints_it() -> None:
+    request = parse_request(
+        "curl --request PUT \\\n  --url 'http://h/mobileapi/geo?x=1' \\\n"
+        "  --header 'Content-Type: text/plain' --data 'appkey=k&lat=1'"
+    )
+    assert (request.method, request.path, request.query) == ("PUT", "/mobileapi/geo", "x=1")
+    assert request.headers == {"content-type": "text/plain"}
+    assert request.body == b"appkey=k&lat=1"
+
+
+def test_short_flags_several_data_and_the_form_type_that_curl_adds() -> None:
+    request = parse_request("curl -s -XPUT -d a=1 -d b=2 --data-urlencode 'c=x y' localhost:8080/jsapi/send")
+    assert (request.method, request.path) == ("PUT", "/jsapi/send")
+    assert request.body == b"a=1&b=2&c=x+y"
+    assert request.headers["content-type"] == FORM
+
+
+def test_json_flag() -> None:
+    request = parse_request("""curl --json '{"a": 1}' http://h/jsapi/send""")
+    assert json.loads(request.body) == {"a": 1}
+    assert request.headers["content-type"] == "application/json"
+    assert request.method == "POST"
+
+
+def test_a_request_as_on_the_wire() -> None:
+    request = parse_request("POST /jsapi/send?a=b HTTP/1.1\r\nAppKey: demo\r\n\r\nuid=1")
+    assert (request.method, request.path, request.query, request.body) == ("POST", "/jsapi/send", "a=b", b"uid=1")
+    assert request.headers == {"appkey": "demo", "content-type": FORM}
+
+
+@pytest.mark.parametrize("text", ["", "hello", "curl", "curl -d 'a", "POST nowhere", "curl -d"])
+def test_neither(text: str) -> None:
+    with pytest.raises(UserError):
+        parse_request(text)
+
+
+@given(TEXT)
+def test_any_body_survives_the_quoting(body: str) -> None:
+    line = f"curl --data-raw {shlex.quote(body)} http://h/jsapi/send"
+    assert parse_request(line).body == body.replace("\\\n", " ").encode() or "\\\n" in body
+
+
+@given(TEXT)
+def test_garbage_is_a_request_or_a_plain_sentence(text: str) -> None:
+    try:
+        parse_request(text)
+    except UserError as error:
+        assert error.message

@@ -1,0 +1,135 @@
+"""Where is my event? A forwarder brings events to each of their ends, and the command finds every one of them there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventlog.appending import append_durably
+from eventlog.log import Record
+from eventlog.spooled import wrap
+from forwarder.transport import Reply
+from ochn.tracing.copies import by_client_id, by_id, in_spool
+from tests.forwarder.stand import TOPICS
+from tests.ochn.stand import Stand
+from tests.support.embedded import a_log
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Stand:
+    return Stand(tmp_path)
+
+
+def refuse(call: dict[str, Any]) -> Reply | None:
+    return Reply(400, {}, b"no") if call["purpose"] == "send" else None
+
+
+def test_delivered_filtered_and_by_every_name(stand: Stand) -> None:
+    visit, beacon = stand.event("v1"), stand.event("v1", "sensors")
+    stand.bring(visit, beacon)
+    for name in (visit.id, visit.id[:13], "eid-v1-visit"):
+        found = stand.trace(name)
+        assert (found["event"]["id"], found["event"]["clienteventid"]) == (visit.id, "eid-v1-visit")
+        (copy,) = found["copies"]
+        assert (copy["topic"], copy["partition"], copy["offset"]) == (TOPICS.events.name, 0, 0)
+        assert [(row["outcome"], row["answer"]) for row in copy["destinations"]] == [("delivered", 200)]
+    (row,) = stand.trace(beacon.id)["copies"][0]["destinations"]
+    assert (row["outcome"], row["reason"]) == ("filtered", "high_volume")
+    assert "delivered" in stand.ask("trace", visit.id)
+    for unknown in (stand.event("v1").id, "eid-v2-visit"):
+        assert "there is no event" in stand.trace(unknown, code=1)
+    assert "is no time" in stand.trace("eid-v1-visit", "--since=yesterday", code=1)
+    assert "there is no event" in stand.trace("eid-v1-visit", "--since=2030-01-01T00:00:00Z", code=1)
+
+
+@pytest.mark.parametrize("name", ["01900000-0000-7000-8000-000000000001", "0fff0000-0000-7000-8000-000000000001"])
+def test_a_clients_name_that_looks_like_an_id_of_another_time(stand: Stand, name: str) -> None:
+    event = stand.event("v1")._replace(clienteventid=name)
+    stand.bring(stand.event("v1"), event)
+    assert stand.trace(name)["event"]["id"] == event.id
+    assert "there is no event" in stand.trace(name[:-1] + "2", code=1)
+
+
+def test_dead_says_why_and_what_it_was_sent_again_as(stand: Stand) -> None:
+    event = stand.event("v1")
+    stand.upstream.fault = refuse
+    stand.bring(event)
+    (row,) = stand.trace(event.id, code=5)["copies"][0]["destinations"]
+    assert (row["outcome"], row["reason"], row["detail"], row["answer"], row["attempts"]) == (
+        "dead",
+        "refused",
+        "no",
+        400,
+        1,
+    )
+    assert "dead-letters show" in stand.ask("trace", event.id, code=5)
+    stand.ask("dead-letters", "replay", event.id)
+    assert stand.outcomes(event.id, code=4) == [["dead"], ["waiting"]]
+    stand.upstream.fault = lambda _call: None
+    stand.do(stand.world.deliver)
+    assert stand.outcomes(event.id) == [["dead"], ["delivered"]]
+    assert "sent again to fp" in stand.ask("trace", event.id)
+
+
+def test_parked_and_what_ended_it(stand: Stand) -> None:
+    early, after = stand.event("m1"), stand.event("v1")
+    stand.bring(early, after)
+    (row,) = stand.trace(early.id, code=4)["copies"][0]["destinations"]
+    assert (row["outcome"], row["reason"]) == ("parked", "waits_for_contact")
+    assert row["since"] < row["next_try"]
+    stand.forget()
+    assert stand.outcomes(early.id, code=4) == [["parked"]]
+    assert stand.outcomes(after.id) == [["delivered"]]
+    contact = stand.event("m1", "init", email="ann@x.example")
+    stand.do(lambda: stand.world.append(contact), lambda: stand.world.deliver(parked_too=True))
+    assert stand.outcomes(early.id) == [["delivered"]]
+    stand.forget()
+    assert stand.outcomes(early.id) == [["delivered"]]
+
+
+def test_waiting_says_behind_what(stand: Stand) -> None:
+    done, stuck, behind = stand.event("v0"), stand.event("v1"), stand.event("v2")
+    stand.bring(done)
+    stand.do(lambda: stand.world.append(stuck, behind))
+    (row,) = stand.trace(behind.id, code=4)["copies"][0]["destinations"]
+    assert (row["outcome"], row["behind"], row["lag"], row["stuck"]["id"]) == ("waiting", 1, 2, stuck.id)
+    assert "stuck" not in stand.trace(stuck.id, code=4)["copies"][0]["destinations"][0]
+    assert f"behind 1 of 2 events; the first of them is {stuck.id}" in stand.ask("trace", behind.id, code=4)
+
+
+def test_quarantined_and_released(stand: Stand) -> None:
+    event = stand.event("v1")._replace(quarantinereasons="bad_location")
+    record = Record(TOPICS.quarantine.name, event.id.encode(), event.to_bytes(), stand.clock.now())
+    stand.do(lambda: stand.world.append_records(record))
+    found = stand.trace(event.id, code=5)
+    assert (found["quarantined"], found["copies"]) == ({"reasons": ["bad_location"], "released": None}, [])
+    assert "in quarantine: bad_location" in stand.ask("trace", event.id, code=5)
+    assert stand.outcomes("eid-v1-visit", code=5) == []
+    stand.ask("quarantine", "replay", event.id)
+    stand.do(stand.world.deliver)
+    found = stand.trace(event.id)
+    assert found["quarantined"]["released"]
+    assert [row["outcome"] for row in found["copies"][0]["destinations"]] == ["delivered"]
+
+
+@pytest.mark.anyio
+async def test_what_waits_in_the_spool_is_found_there(tmp_path: Path) -> None:
+    stand = Stand(tmp_path)
+    spool, event = a_log(tmp_path / "spool"), stand.event("v1")
+    record = wrap(event.to_record(TOPICS.events.name, stand.clock.now()), TOPICS.spool.name)
+    writer = await spool.open_writer()
+    await append_durably(writer, [record])
+    await writer.close(5)
+    wanted, scanner = by_id(event.id), await spool.open_scanner()
+    assert wanted is not None
+    found = await in_spool(scanner, TOPICS, wanted)
+    assert found is not None
+    assert found.event == event
+    other = by_client_id("another", None)
+    assert await in_spool(scanner, TOPICS, other) is None
+    reader = await spool.open_reader("spool", TOPICS.spool.name, "earliest")
+    await reader.next(10, 1)
+    await reader.next(10, 1)
+    await reader.commit(0, 1)
+    await reader.close(1)
+    assert await in_spool(scanner, TOPICS, wanted) is None
