@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from base.clock import Clock
 from base.reasons import Parked
@@ -22,10 +22,8 @@ from forwarder.ledger import Ledger
 from forwarder.parking import Parking
 from forwarder.rounds import Rounds, unique
 from forwarder.settlement import Settlement
+from forwarder.slow_lane import SlowLane
 from forwarder.work import Unit, Work
-
-SLOW_LANE_SECONDS: Final = 1.0  # between two looks for parked events whose turn has come
-SLOW_LANE_SHARE: Final = 4  # one of so many calls side by side, at most, is for parked events
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -49,9 +47,7 @@ class Engine:
     _asides: Asides = field(init=False)
     _order: Iterator[int] = field(init=False, default_factory=count)
     _later: list[tuple[float, int, Unit]] = field(init=False, default_factory=list)  # a heap by when they go on
-    _slow_busy: int = field(init=False, default=0)  # visitors whose parked events are under way
-    _slow_failures: int = field(init=False, default=0)  # in a row
-    _slow_at: float = field(init=False, default=0.0)  # monotonic: when the parked are looked at again
+    _slow: SlowLane = field(init=False)
 
     def __post_init__(self) -> None:
         self._asides = Asides(
@@ -61,6 +57,17 @@ class Engine:
             clock=self.clock,
             wake=self._wake,
             left=self._left,
+        )
+        self._slow = SlowLane(
+            parking=self.parking,
+            ledger=self.ledger,
+            rounds=self.rounds,
+            settlement=self.settlement,
+            breaker=self.breaker,
+            queue=self.queue,
+            concurrency=self.concurrency,
+            clock=self.clock,
+            may_go_on=self._may_go_on,
         )
 
     @property
@@ -135,29 +142,15 @@ class Engine:
         return None
 
     def _next_new(self, now: float, probe: bool) -> Coroutine[Any, Any, None] | None:
-        if not probe and (subject := self._next_parked(now)):
-            return self._bring_parked(subject, probe)
+        if not probe and (subject := self._slow.next(now)):
+            return self._slow.bring(subject, probe)
         if works := self.queue.take(now):
             unit = Unit.of(works)
             self._asides.units.add(unit)
             return self._bring_new(unit, probe)
-        if probe and (subject := self._next_parked(now)):
-            return self._bring_parked(subject, probe)
+        if probe and (subject := self._slow.next(now)):
+            return self._slow.bring(subject, probe)
         return None
-
-    def _next_parked(self, now: float) -> str | None:
-        """A visitor with parked events whose turn has come, made busy. Few at a time, and slower while they fail."""
-        if not self._slow_lane_free or now < self._slow_at or not self.parking.holds_any():
-            return None
-        due = self.parking.due(self.ledger.partitions, self.concurrency)
-        subject = next(filter(self.queue.claim, due), None)
-        self._slow_at = now if subject else now + SLOW_LANE_SECONDS
-        self._slow_busy += subject is not None
-        return subject
-
-    @property
-    def _slow_lane_free(self) -> bool:
-        return self._slow_busy < max(1, self.concurrency // SLOW_LANE_SHARE)
 
     def _left(self, unit: Unit) -> None:
         """Its events are parked. One that is in flight ends by itself."""
@@ -210,7 +203,7 @@ class Engine:
             behind = [work for work in unit.works() if work.subject == subject]
             unit.leave(behind)
             if await self._park_behind(behind):
-                await self._clear_parked(subject, probe)
+                await self._slow.clear(subject, probe)
         await self._go_on(unit, probe)
 
     async def _park_behind(self, works: list[Work]) -> bool:
@@ -222,37 +215,6 @@ class Engine:
         behind = parked(Parked.BEHIND_PARKED)
         await self.settlement.settle_all((work, plan.settled.get(work.event.id, behind)) for work in works)
         return taught or len(plan.settled) < len(events)
-
-    async def _bring_parked(self, subject: str, probe: bool) -> None:
-        try:
-            passed = await self._clear_parked(subject, probe)
-        finally:
-            self._slow_busy -= 1
-        now, policy = self.clock.monotonic(), self.breaker.policy
-        self._slow_failures = 0 if passed else self._slow_failures + 1
-        self._slow_at = now if passed else now + min(policy.longest, policy.first * 2.0 ** min(self._slow_failures, 32))
-        self.queue.release(frozenset([subject]))
-
-    async def _clear_parked(self, subject: str, probe: bool) -> bool:
-        """Tries the visitor's parked events in order, until one fails or none gets on. False: one has failed."""
-        passed, choose = True, self.parking.works
-        while self._may_go_on(probe) and not self.parking.held_back(subject):
-            works = [work for work in choose(subject) if work.partition in self.ledger.partitions]
-            unit = Unit.of(works, slow=True)
-            passed = await self._try_parked(unit, probe)
-            if not passed or not works:
-                break
-            choose = self.parking.works if unit.finished else self.parking.hope
-        await self.parking.postpone(subject)
-        return passed
-
-    async def _try_parked(self, unit: Unit, probe: bool) -> bool:
-        while unit.current() and self._may_go_on(probe):
-            if await self.rounds.go(unit) is not None:
-                if self.breaker.state == "running" and unit.culprit is not None:
-                    await self.settlement.settle(unit.culprit, parked(Parked.KEEPS_FAILING))
-                return False
-        return True
 
     async def _rest(self, shut: float | None) -> None:
         """Until something has changed, or is due."""
@@ -276,7 +238,5 @@ class Engine:
         now = self.clock.monotonic()
         if not self.breaker.allows(now):
             return self.breaker.due(now)
-        dues = [self.queue.due(now), self._later[0][0] - now if self._later else None, shut]
-        if self._slow_lane_free and self.parking.holds_any():
-            dues.append(self._slow_at - now)
+        dues = (self.queue.due(now), self._later[0][0] - now if self._later else None, self._slow.due(now), shut)
         return min((max(0.0, due) for due in dues if due is not None), default=None)

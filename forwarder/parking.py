@@ -124,13 +124,13 @@ class Parking:
         return _work(ParkedEvent.from_bytes(doc), len(doc), self.clock.monotonic())
 
     def due(self, partitions: Collection[int], limit: int) -> list[str]:
-        """Visitors whose turn in the slow lane has come, of these partitions."""
+        """Visitors whose turn in the slow lane has come, of these partitions; who has waited longest comes first."""
         now = self.clock.now()
         if now < self._looked - self.slow:  # the clock was put back: every turn would be later by as much
             self.hurry()
         self._looked = now
         marks = ",".join("?" * len(partitions))
-        query = f"SELECT DISTINCT subject FROM parked WHERE due <= ? AND part IN ({marks}) LIMIT ?"  # noqa: S608 - marks
+        query = f"SELECT DISTINCT subject FROM parked WHERE due <= ? AND part IN ({marks}) ORDER BY due LIMIT ?"  # noqa: S608 - marks
         return [subject for (subject,) in self.store.read(query, (now, *partitions, limit))]
 
     def expired(self, work: Work) -> bool:
@@ -165,11 +165,12 @@ class Parking:
         """From here alone: what becomes of it is another's to say."""
         await self.store.write(*_delete(f"{work.event.id}:{self.destination}".encode()))
 
-    async def postpone(self, subject: str) -> None:
-        """Nothing more now: those of the visitor that are due are tried again after the pause."""
+    async def postpone(self, subject: str, seconds: float) -> None:
+        """Nothing more now: those of the visitor that are due are tried again after so long, and after all others that
+        are due by then."""
         now = self.clock.now()
         query = "UPDATE parked SET due = ? WHERE subject = ? AND due <= ?"
-        await self.store.write(query, (now + self.slow, subject, now))
+        await self.store.write(query, (now + seconds, subject, now))
 
     def hurry(self) -> Awaitable[None]:
         """Those that keep failing are tried at once: something has changed that may help them."""

@@ -182,9 +182,11 @@ class Rounds:
             return 0.0
         entropy, now = self.ids.random(4), self.clock.monotonic()
         for answer in answers:
-            known = unit.slow and self.breaker.state == "running"  # to fail, and for itself: that is why it is slow
-            if answer.evidence is not None and answer.verdict.trouble is not None and not known:
-                self._failed(answer.verdict, answer.verdict.trouble, now, entropy)
+            trouble = answer.verdict.trouble
+            # What is slow has failed before: alone it says nothing of the destination, unless it is told to come later.
+            known = unit.slow and self._is_well() and trouble is not Trouble.THROTTLED
+            if answer.evidence is not None and trouble is not None and not known:
+                self._failed(answer.verdict, trouble, now, entropy)
         if self._alone(unit, now) and not unit.slow:
             unit.suspect = True
             return await self._isolate(unit, part, _works(part, answers[0].call))
