@@ -40,37 +40,45 @@ def read_form(body: bytes, limits: FormLimits, charset: str = "utf-8") -> dict[s
     """What `nest` makes of what `split_pairs` finds; FormError as they raise it."""
     if charset == "utf-8" and len(body) <= min(limits.value_bytes, _USUAL) and body.isascii():
         try:
-            return _read_usual(body.decode("ascii").replace("+", " ").split("&"), limits)
+            return _read_usual(body.decode("ascii").replace("+", " "), limits)
         except FormError:
             pass  # the plain way knows what came first
     return nest(split_pairs(body, limits, charset), limits)
 
 
-def _read_usual(pieces: list[str], limits: FormLimits) -> dict[str, Any]:
-    names, _, values = zip(*[piece.partition("=") for piece in pieces], strict=True)
-    shape = _shape_of_form(names, limits)
-    texts = [_unquote(value) if "%" in value else value for value in values]
-    filled: dict[str, Any] = _fill(shape, texts)
-    return filled
+def _read_usual(text: str, limits: FormLimits) -> dict[str, Any]:
+    """All but the first name keep their `&`. So many pieces there are, and names with it, when each pair has one `=`."""
+    pieces = text.replace("&", "=&").split("=")
+    if len(pieces) != 2 * text.count("&") + 2:
+        raise FormError("pairs")
+    form = _form_of(tuple(pieces[::2]), limits)
+    return form.filled([_unquote(value) if "%" in value else value for value in pieces[1::2]])
 
 
 @lru_cache(maxsize=256)
-def _shape_of_form(names: tuple[str, ...], limits: FormLimits) -> dict[str, Any]:
-    """Kept, as pages send the same few names in the same order."""
-    if "" in names or len(names) > limits.pairs:
+def _form_of(names: tuple[str, ...], limits: FormLimits) -> "_Form":
+    """Kept, as pages send the same few names in the same order; as `_read_usual` cuts them."""
+    if not all(name.startswith("&") for name in names[1:]) or len(names) > limits.pairs:
         raise FormError("pairs")
-    read = tuple(map(_unquote, names))
-    if any(len(name.encode()) > limits.key_bytes for name in read):
+    read = [_unquote(name.removeprefix("&")) for name in names]
+    if any(not name or len(name.encode()) > limits.key_bytes for name in read):
         raise FormError("key_bytes")
-    return _shape(read, limits)
+    return _Form(read, limits)
 
 
 def _unquote(text: str) -> str:
+    return _unquoted_before(text) if len(text) <= _SHORT else _unquoted(text)
+
+
+def _unquoted(text: str) -> str:
     first, *escaped = text.split("%")
     try:
         return first + "".join([_ASCII[piece[:2]] + piece[2:] for piece in escaped])
     except KeyError:  # beyond ASCII, or no escape
         return _unquote_slowly(text)
+
+
+_unquoted_before = lru_cache(maxsize=4096)(_unquoted)
 
 
 def _unquote_slowly(text: str) -> str:
@@ -109,16 +117,33 @@ def nest(pairs: Pairs, limits: FormLimits) -> dict[str, Any]:
     """Nested dicts, lists and values; a later pair wins over an earlier one of the same name, as in PHP."""
     names: tuple[str, ...]
     names, values = zip(*pairs, strict=True) if pairs else ((), ())
-    filled: dict[str, Any] = _fill(_shape(names, limits), values)
-    return filled
+    return _Form(names, limits).filled(list(values))
 
 
-def _fill(part: Any, values: Sequence[Any]) -> Any:
-    """Most parts are places, so those are not called for."""
-    if type(part) is dict:
-        items = part.items()
-        return {name: values[inner] if type(inner) is int else _fill(inner, values) for name, inner in items}
-    return [values[inner] if type(inner) is int else _fill(inner, values) for inner in part]
+class _Form:
+    """A nesting that is filled in again and again: part for part, the innermost first, and none of them by a call."""
+
+    def __init__(self, names: Sequence[str], limits: FormLimits) -> None:
+        self._size = len(names)
+        self._parts: list[tuple[Any, list[tuple[Any, int]]]] = []  # to be copied; and what its places hold
+        self._add(_shape(names, limits))
+
+    def filled(self, values: list[Any]) -> dict[str, Any]:
+        """`values` in the names' order; the parts are put behind them."""
+        for part, places in self._parts:
+            filled = part.copy()
+            for name, place in places:
+                filled[name] = values[place]
+            values.append(filled)
+        root: dict[str, Any] = values[-1]
+        return root
+
+    def _add(self, part: dict[str, Any] | list[Any]) -> int:
+        """Where it will stand."""
+        items = part.items() if isinstance(part, dict) else enumerate(part)
+        places = [(name, inner if isinstance(inner, int) else self._add(inner)) for name, inner in items]
+        self._parts.append((part, places))
+        return self._size + len(self._parts) - 1
 
 
 def _shape(names: Sequence[str], limits: FormLimits) -> dict[str, Any]:

@@ -93,6 +93,17 @@ def test_a_form_is_read_as_the_plain_way_reads_it(pairs: list[tuple[str, str]]) 
     assert _result(read_form, body.replace(b"[", b"%5B"), limits) == _result(_plainly, body, limits)
 
 
+@given(
+    st.lists(st.sampled_from(["a", "b[]", "&", "&", "=", "=", "%26", "%3D", "%", "+", "1"]), max_size=14).map("".join)
+)
+@example("a=1&b")
+@example("a=1&a&&b=2")
+@example("a=1&b=2=3&a")
+def test_a_form_out_of_shape_is_read_as_the_plain_way_reads_it(text: str) -> None:
+    limits = FormLimits(pairs=6, levels=3, index=12)
+    assert _result(read_form, text.encode(), limits) == _result(_plainly, text.encode(), limits)
+
+
 def _plainly(body: bytes, limits: FormLimits) -> dict[str, Any]:
     return nest(split_pairs(body, limits), limits)
 
