@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from base.reasons import Quarantine, Warned
 from collector.limits import HELD_BACK
+from collector.person import normal_email
 from collector.remarks import Remark
 
 ACTIONS: Final = frozenset({"visit", "sale", "contact", "feedback", "engagement", "profiling"})
@@ -49,6 +50,8 @@ def check(kind: str, data: Data, most_sensors: int) -> list[Remark]:
     sensors = data.get("sensors")
     if isinstance(sensors, list) and len(sensors) > most_sensors:
         remarks.append(Remark(HELD_BACK["sensors"], "sensors"))
+    if (email := data.get("email")) and not normal_email(email):
+        remarks.append(Remark(Warned.BAD_EMAIL, "email"))
     return remarks
 
 
@@ -64,9 +67,11 @@ def _request(data: Data) -> list[Remark]:
 
 
 def _data_of_action(data: Data) -> list[Remark]:
-    action = data["actionType"]
-    others = [name for name in _additional(data) if _ACTION_OF.get(name, action) != action]
-    return [Remark(Warned.DATA_OF_OTHER_ACTION, f"additionalData[{name}]") for name in others]
+    action, remarks = data["actionType"], []
+    for name in _additional(data):  # a loop, and most often for nothing: two comprehensions are two calls
+        if _ACTION_OF.get(name, action) != action:
+            remarks.append(Remark(Warned.DATA_OF_OTHER_ACTION, f"additionalData[{name}]"))  # noqa: PERF401
+    return remarks
 
 
 def _rating(data: Data) -> list[Remark]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from base.clock import rfc3339
 from base.ids import IdSource
-from base.reasons import Refusal
+from base.reasons import Quarantine, Refusal
 from base.values import Value
 from collector.arrival import Arrival
 from collector.batch import entry_of
@@ -123,9 +123,13 @@ class Decider:
 def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool, botrule: str | None) -> Envelope:
     cookies = read_cookies(arrival.headers)
     origin = arrival.headers.get("origin")
-    verdict = None
+    verdict, remarks = None, []
     if origin is not None:
         verdict = "allowed" if not key.origins or origin in key.origins else "denied"
+    if verdict == "denied":
+        remarks.append(Remark(Quarantine.WRONG_ORIGIN))
+    if overrate:
+        remarks.append(Remark(Quarantine.OVER_RATE))
     return Envelope(
         key=key,
         door=arrival.path.removesuffix("/"),
@@ -136,6 +140,6 @@ def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool, botrule: str | N
         originverdict=verdict,
         clientaddress=arrival.client or None,
         useragent=arrival.headers.get("user-agent") or None,
-        overrate=overrate,
+        remarks=tuple(remarks),
         botrule=botrule,
     )

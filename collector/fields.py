@@ -26,9 +26,13 @@ def canonical_names(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Without the app key. An alias beside its own canonical name is left as it is."""
     data = {}
     for name, value in fields.items():
-        canonical = ALIASES.get(name, name)
-        if canonical != "appkey":
+        if name not in ALIASES:
+            data[name] = value
+        else:
+            canonical = ALIASES[name]
             data[name if canonical in fields else canonical] = value
+    data.pop("appkey", None)
+    data.pop("appKey", None)
     return data
 
 

@@ -61,9 +61,10 @@ class Identity:
         if len(raw) != _SIZE or raw[0] not in _KINDS:
             return None
         body, tag = raw[:-_PART], raw[-_PART:]
-        keys = self._keys.get(raw[1], [])
-        sealed = any(hmac.compare_digest(_tag(key, body), tag) for key in keys)
-        return _KINDS[raw[0]] if sealed and raw.hex() == text else None
+        for key in self._keys.get(raw[1], ()):
+            if hmac.compare_digest(_tag(key, body), tag):
+                return _KINDS[raw[0]] if raw.hex() == text else None
+        return None
 
     def seal(self, message: bytes) -> bytes:
         return hmac.digest(self._seals[0], message, "sha256")

@@ -13,7 +13,6 @@ from collector.fields import canonical_names, fold_lead, straighten
 from collector.identity import Identity
 from collector.keys import AppKey
 from collector.moments import Moments, moments
-from collector.person import normal_email
 from collector.remarks import Remark, reasons_of
 from collector.signals import with_told
 from collector.visitor import find_visitor, read_id
@@ -34,7 +33,7 @@ class Envelope(Value, frozen=True):
     originverdict: str | None = None
     clientaddress: str | None = None
     useragent: str | None = None
-    overrate: bool = False
+    remarks: tuple[Remark, ...] = ()  # on all of them
     botrule: str | None = None
 
 
@@ -80,11 +79,12 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
     visitor = find_visitor(call, data, envelope.cookies, identity, key.tenant)
     name = send_kind(data) if kind == "send" else kind
     if not sent.faults:
-        remarks += (*visitor.remarks, *check(name, data, most_sensors), *_about_email(data))
+        remarks += visitor.remarks
+        remarks += check(name, data, most_sensors)
     when = moments(data.get("ts"), data.get("sentAt"), envelope.received, envelope.receivedtime)
     if when.bad:
         remarks.append(Remark(Warned.BAD_CLIENT_TIME, "ts, sentAt"))
-    reasons = reasons_of(remarks)
+    reasons = reasons_of(remarks) if remarks else ()
     event = Event(
         id=sent.id,
         type=f"ochn.{call.surface}.{name}",
@@ -94,13 +94,13 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
         tenant=key.tenant,
         appkeyname=key.name,
         door=envelope.door,
-        clienteventid=_client_id(data),
+        clienteventid=_client_id(data) if "eid" in data else None,
         clienttime=when.client,
         senttime=when.sent,
         person=visitor.person,
         rerouted=kind != call.kind,
         foreignid=visitor.foreign,
-        consent=with_told(envelope.consent, data),
+        consent=with_told(envelope.consent, data) if "consent" in data else envelope.consent,
         originverdict=envelope.originverdict,
         botrule=envelope.botrule,
         clientaddress=envelope.clientaddress,
@@ -115,7 +115,10 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
 
 def _straightened(sent: Sent, envelope: Envelope) -> tuple[dict[str, Any], list[Remark]]:
     data = fold_lead(sent.fields) if sent.call.kind == "register" else canonical_names(sent.fields)
-    remarks = [*sent.faults, *sent.remarks, *_about_key(sent.call, envelope)]
+    remarks = [*sent.faults, *sent.remarks]
+    if sent.call.surface not in envelope.key.surfaces:
+        remarks.append(Remark(Quarantine.WRONG_SURFACE, envelope.door))
+    remarks += envelope.remarks
     if not sent.faults:
         remarks += straighten(data)
     return data, remarks
@@ -133,22 +136,6 @@ def kind_by_content(call: Call, data: Mapping[str, Any]) -> str:
     if "lat" in data and "lon" in data:
         return "geo"
     return "send" if is_send else call.kind
-
-
-def _about_key(call: Call, envelope: Envelope) -> list[Remark]:
-    remarks = []
-    if call.surface not in envelope.key.surfaces:
-        remarks.append(Remark(Quarantine.WRONG_SURFACE, envelope.door))
-    if envelope.originverdict == "denied":
-        remarks.append(Remark(Quarantine.WRONG_ORIGIN))
-    if envelope.overrate:
-        remarks.append(Remark(Quarantine.OVER_RATE))
-    return remarks
-
-
-def _about_email(data: Mapping[str, Any]) -> list[Remark]:
-    email = data.get("email")
-    return [Remark(Warned.BAD_EMAIL, "email")] if email and not normal_email(email) else []
 
 
 def _client_id(data: dict[str, Any]) -> str | None:

@@ -19,8 +19,7 @@ class Remark(Value, frozen=True):
 
 
 def reasons_of(remarks: Iterable[Remark]) -> tuple[Quarantine, ...]:
-    codes = [remark.code for remark in remarks]  # most often none
-    return tuple(dict.fromkeys(code for code in codes if isinstance(code, Quarantine))) if codes else ()
+    return tuple({remark.code: None for remark in remarks if isinstance(remark.code, Quarantine)})
 
 
 ADVICE: Final[dict[Quarantine | Warned, str]] = {

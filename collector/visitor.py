@@ -44,7 +44,7 @@ def find_visitor(
     name, value = _take(data, _NAMES[call.surface, "send"])
     subject = read_id(value)
     if subject:
-        return _named(subject, identity, Remark(Warned.FOREIGN_ID, name))
+        return _named(subject, identity, name)
     if call.kind == "register":
         return _lead(data, cookies, identity, tenant)
     if value is None or value == "":
@@ -68,10 +68,11 @@ def _take(data: dict[str, Any], names: tuple[str, ...]) -> tuple[str, Any]:
     return names[0], data.pop(names[0], None)
 
 
-def _named(subject: str, identity: Identity, foreign: Remark) -> Visitor:
+def _named(subject: str, identity: Identity, name: str) -> Visitor:
+    """`name`: where the id stood."""
     kind = identity.kind_of(subject)
     if kind is None:
-        return Visitor(subject, foreign=True, remarks=(foreign,))
+        return Visitor(subject, foreign=True, remarks=(Remark(Warned.FOREIGN_ID, name),))
     return Visitor(subject, person=subject if kind is IdKind.CUSTOMER else None)
 
 
@@ -94,7 +95,7 @@ def _web_init(data: dict[str, Any], cookies: Mapping[str, str], identity: Identi
     if not earlier:
         fresh = _first(data, identity, tenant)
         return Visitor(fresh, answer={"pid": fresh})
-    found = _named(earlier, identity, Remark(Warned.FOREIGN_ID, "pid"))
+    found = _named(earlier, identity, "pid")
     name = "uid" if found.person else "pid"
     return Visitor(earlier, found.person, found.foreign, found.remarks, {name: earlier})
 
@@ -113,7 +114,7 @@ def _mobile_init(data: dict[str, Any], identity: Identity, tenant: str) -> Visit
     person = contact.person(identity, tenant)
     earlier = _earlier(data, _NAMES["mobile", "init"], {})
     if earlier:
-        found = _named(earlier, identity, Remark(Warned.FOREIGN_ID, "mid"))
+        found = _named(earlier, identity, "mid")
         return Visitor(earlier, person or found.person, found.foreign, found.remarks, {"mobileId": earlier})
     device = mobile_id(identity, tenant, contact, data) or identity.fresh(IdKind.MOBILE)
     return Visitor(device, person, answer={"mobileId": device})
@@ -125,6 +126,6 @@ def _lead(data: dict[str, Any], cookies: Mapping[str, str], identity: Identity, 
     person = contact_of_lead(lead).person(identity, tenant) if isinstance(lead, dict) else None
     subject = read_id(unquote(cookies.get(COOKIE, "")))
     if subject:
-        found = _named(subject, identity, Remark(Warned.FOREIGN_ID, COOKIE))
+        found = _named(subject, identity, COOKIE)
         return Visitor(subject, person or found.person, found.foreign, found.remarks)
     return Visitor(person or identity.fresh(IdKind.VISITOR), person)
