@@ -5,6 +5,7 @@ Answered 200 means durable: in `events`, or in `quarantine` with the reason why 
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from msgspec import Struct
 
@@ -36,8 +37,8 @@ from eventlog.event import RECORD_HEADERS, Event
 from eventlog.log import LogWriter, Position, Record, Settled
 from eventlog.topics import Topics
 
-_Waiting = tuple[Record, Settled]
 _Rest = tuple[tuple[Remark, ...], tuple[Quarantine, ...], Mapping[str, str]]  # a Verdict's remarks, reasons, answer
+_NO_REST: Final[_Rest] = ((), (), {})
 
 
 def build_intake(
@@ -118,42 +119,40 @@ class Intake:
 
     def _put(self, pending: "_Pending", judged: Sequence[Fitted], first: int = 0) -> None:
         """What stands beside the events first, then the events: an event never names a file that is not there."""
-        waiting = [self._prepare(pending, place, fitted) for place, fitted in enumerate(judged, first)]
+        records = []
+        for place, fitted in enumerate(judged, first):
+            records.append(record := self._prepare(pending, place, fitted))
+            pending.places[id(record)] = place
         kept = [each for fitted in judged for each in fitted.kept]
+        settled = partial(self._settled, pending)
         if kept:
-            self._keeper.keep(kept, partial(self._kept, waiting))
+            self._keeper.keep(kept, partial(self._kept, records, settled))
         else:
-            self._append(waiting)
+            self._writer.append(records, settled)
 
-    def _prepare(self, pending: "_Pending", place: int, fitted: Fitted) -> "_Waiting":
+    def _prepare(self, pending: "_Pending", place: int, fitted: Fitted) -> Record:
         verdict = fitted.verdict
+        event, reasons = verdict.event, verdict.reasons
         pending.told[place] = self._answers.told(pending.asker, verdict)
         pending.noted[place] = self._reports.note(verdict)
-        event, rest = verdict.event, (verdict.remarks, verdict.reasons, verdict.answer)
-        name, key = (self._quarantine, event.id) if verdict.reasons else (self._events, event.subject)
-        record = Record(name, key.encode(), fitted.encoded, pending.received, RECORD_HEADERS)
-        return record, partial(self._settled, pending, place, rest)
+        pending.rests[place] = verdict.remarks, reasons, verdict.answer
+        name, key = (self._quarantine, event.id) if reasons else (self._events, event.subject)
+        return Record(name, key.encode(), fitted.encoded, pending.received, RECORD_HEADERS)
 
-    def _kept(self, waiting: "Sequence[_Waiting]", trouble: BaseException | None) -> None:
+    def _kept(self, records: Sequence[Record], settled: Settled, trouble: BaseException | None) -> None:
         if trouble is None:
-            self._append(waiting)
+            self._writer.append(records, settled)
             return
         self._reports.trouble("file.not_kept", trouble)
-        for record, settled in waiting:
+        for record in records:
             settled(record, LogUnavailable(str(trouble)))
 
-    def _append(self, waiting: "Sequence[_Waiting]") -> None:
-        for record, settled in waiting:
-            self._writer.append((record,), settled)
-
-    def _settled(
-        self, pending: "_Pending", place: int, rest: _Rest, record: Record, outcome: Position | AppendError
-    ) -> None:
-        remarks, reasons, answer = rest
-        if isinstance(outcome, RecordTooLarge) and Quarantine.EVENT_TOO_LARGE not in reasons:
+    def _settled(self, pending: "_Pending", record: Record, outcome: Position | AppendError) -> None:
+        place = pending.places[id(record)]
+        if isinstance(outcome, RecordTooLarge) and Quarantine.EVENT_TOO_LARGE not in pending.rests[place][1]:
             # The log takes less than it was made to: only this event goes to the oversize store.
             encoded = record.value or b""
-            verdict = Verdict(Event.from_bytes(encoded), remarks, reasons, answer)
+            verdict = Verdict(Event.from_bytes(encoded), *pending.rests[place])
             self._put(pending, [truncate(verdict, encoded)], place)
             return
         pending.durable[place] = not isinstance(outcome, AppendError)
@@ -173,7 +172,7 @@ class Intake:
 
 
 class _Pending(Struct, eq=False):
-    """A request until all its events are settled. A place is an event's index among them.
+    """A request until all its events are settled. A place is an event's index among them; `places` by the records' ids.
 
     What is said once they are durable is worked out before. So a request waits without what else it was made of, whose
     room in the processor's caches the next one finds warm (docs/decisions/0005-fast-lane.md).
@@ -187,8 +186,16 @@ class _Pending(Struct, eq=False):
     durable: list[bool]
     told: list[Told]
     noted: list[Noted]
+    rests: list[_Rest]
+    places: dict[int, int]
 
 
 def _pending(asker: Asker, arrival: Arrival, events: int, respond: Respond) -> _Pending:
-    durable, told, noted = [False] * events, [NOTHING_TOLD] * events, [NOTHING_NOTED] * events
-    return _Pending(asker, arrival.received, len(arrival.body), respond, events, durable, told, noted)
+    durable, told, noted, rests = (
+        [False] * events,
+        [NOTHING_TOLD] * events,
+        [NOTHING_NOTED] * events,
+        [_NO_REST] * events,
+    )
+    size = len(arrival.body)
+    return _Pending(asker, arrival.received, size, respond, events, durable, told, noted, rests, {})

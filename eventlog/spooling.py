@@ -122,8 +122,10 @@ class SpoolingWriter:
         if primary.status == "down":
             self._open(Spooling.AWAY, primary.detail)
             return False
+        if not self._crowded():
+            return True
         since = self._straight.oldest()
-        if since is None or not self._crowded() or self._loop.time() - since <= CROWD_SECONDS:
+        if since is None or self._loop.time() - since <= CROWD_SECONDS:
             return True
         self._open(Spooling.CROWDED, "half of what may be in flight waits for the log")
         return False

@@ -42,10 +42,11 @@ class Straight:
     def append(self, records: Sequence[Record], settled: Settled) -> None:
         now = self._loop.time()
         self.count += len(records)
+        on_the_way: dict[int, Sent] = {}
         for record in records:
-            sent = Sent(record, settled, now)
+            sent = on_the_way[id(record)] = Sent(record, settled, now)
             self._waiting.append(sent)
-            self._log.append((record,), partial(self._answered, sent))
+        self._log.append(records, partial(self._answered, on_the_way))
 
     def oldest(self) -> float | None:
         """Since when the oldest waits, by the loop's clock; None when nothing does."""
@@ -68,7 +69,9 @@ class Straight:
             self._note(sent)
             self._tell(sent, outcome)
 
-    def _answered(self, sent: Sent, _: Record, outcome: Position | AppendError) -> None:
+    def _answered(self, on_the_way: dict[int, Sent], record: Record, outcome: Position | AppendError) -> None:
+        """`on_the_way`: what was appended together, by the records' ids."""
+        sent = on_the_way[id(record)]
         self.count -= 1
         sent.under_way = False
         if not isinstance(outcome, AppendError):

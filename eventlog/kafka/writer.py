@@ -146,10 +146,11 @@ class KafkaWriter:
         else:
             self._metrics.append_seconds.observe(self._loop.time() - begun)
             self._metrics.appended.labels(topic=lane.topic).inc(len(taken))
+            self._in_flight -= len(taken)
             known = done.offset >= 0  # a repeated batch may be acknowledged without its offset
-            for index, queued in enumerate(taken):
-                offset = done.offset + index if known else -1
-                self._settle(queued.record, queued.settled, Position(lane.topic, lane.partition, offset))
+            for offset, queued in enumerate(taken, done.offset):
+                place = Position(lane.topic, lane.partition, offset if known else -1)
+                tell(queued.settled, queued.record, place, self._logger)
 
     async def _acknowledged(self, producer: AIOKafkaProducer, batch: BatchBuilder, lane: Lane) -> RecordMetadata:
         async with asyncio.timeout(self._timeout):
