@@ -69,6 +69,7 @@ class ForwarderMetrics:
     parked: Gauge
     gaps: Counter
     readers_replaced: Counter
+    clock_jumps: Counter
 
 
 def collector_metrics(registry: CollectorRegistry) -> CollectorMetrics:
@@ -129,4 +130,5 @@ def forwarder_metrics(registry: CollectorRegistry) -> ForwarderMetrics:
         readers_replaced=Counter(
             "ochn_readers_replaced", "Readers of the log that were stuck.", ["destination"], registry=registry
         ),
+        clock_jumps=Counter("ochn_clock_jumps", "Times that the wall clock was set.", ["direction"], registry=registry),
     )

@@ -84,7 +84,7 @@ class FactStore:
         return found
 
     def _seen(self, owner: str, doc: bytes, seen: float) -> Doc:
-        now, found = self._clock.now(), orjson.loads(doc)
+        now, found = self._store.now(), orjson.loads(doc)
         if now - seen > SEEN_SECONDS:
             self._store.write("UPDATE facts SET seen = ? WHERE owner = ?", (now, owner))
         return cast("Doc", found)
@@ -134,7 +134,7 @@ class FactStore:
         finally:
             self._appending.remove(appending)
             appending.set_result(None)
-        written = self._store.write(*_statement(owner, body, self._clock.now()))
+        written = self._store.write(*_statement(owner, body, self._store.now()))
         written.add_done_callback(lambda _: self._written(owner, doc))
         if len(self._unwritten) > GROUP:
             await written
@@ -159,7 +159,7 @@ class FactStore:
     def _apply(self, record: StoredRecord) -> list[Statement]:
         owner = record.key.decode()
         body = None if self._erased.forgets(owner, record.timestamp) else record.value
-        return [_statement(owner, body, self._clock.now())]
+        return [_statement(owner, body, self._store.now())]
 
     async def forget(self, owners: Sequence[str]) -> None:
         """All that is known of them, in the changelog too. Nothing of theirs may be under way."""
@@ -170,7 +170,7 @@ class FactStore:
         await self._store.settled()
 
     async def unseen(self, since: float) -> list[str]:
-        """Owners whom nobody has asked about since then (seconds since the epoch), as this host knows. What is in memory
+        """Owners whom nobody has asked about since then (the store's own time), as this host knows. What is in memory
         is read anew afterwards, and so noted as seen."""
         self._cache.clear()
         return [owner for (owner,) in await self._store.look("SELECT owner FROM facts WHERE seen < ?", (since,))]

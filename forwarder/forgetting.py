@@ -90,7 +90,7 @@ class Forgetter:
 
     async def expire(self) -> None:
         """What is known of visitors who were not seen for so many days."""
-        owners = await self.facts.unseen(self.clock.now() - self.facts_days * 86_400)
+        owners = await self.facts.unseen(self.store.now() - self.facts_days * 86_400)
         if not owners:
             return
         partition_of, ours = await self.facts.partition_of(), self.engine.ledger.partitions

@@ -1,7 +1,8 @@
 """Events that wait apart from the stream, so that no committed offset ever waits for one of them.
 
 The topic `parked` is the truth (key `<event id>:<destination>`, a tombstone ends the wait); the SQLite table is its
-index, filled again from the topic at each assignment (store.py). Counted as settled once both hold it.
+index, filled again from the topic at each assignment (store.py). Counted as settled once both hold it. Its `since` and
+`due` are of the store's own time: an event waits for so long as somebody could have tried it.
 """
 
 from collections.abc import Awaitable, Collection, Mapping
@@ -20,10 +21,16 @@ from forwarder.work import Waiting, Work
 
 WINDOW: Final = 200  # parked events of one visitor that are planned at a time
 
+_INSERT: Final = """
+INSERT INTO parked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 + min(?8, ?9)) ON CONFLICT (key) DO UPDATE SET
+  part = excluded.part, place = excluded.place, doc = excluded.doc, reason = excluded.reason,
+  due = min(since + ?9, excluded.due)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkedEvent:
-    """The record's JSON. `since` is seconds since the epoch; `partition` and `offset` are the event's own."""
+    """The record's JSON. `since` is seconds since the epoch, for people; `partition` and `offset` are the event's own."""
 
     event: Mapping[str, Any]
     destination: str
@@ -59,11 +66,10 @@ class Parking:
     slow: float
     longest: float
     _none: bool = field(init=False, default=False)  # known to hold nothing
-    _looked: float = field(init=False, default=0.0)  # by the wall clock: when somebody's turn was looked for last
 
     async def restore(self) -> None:
         """Before the first event of a partition that was just assigned: its parked ones may be another host's so far.
-        They are tried at once: nobody knows what has been mended meanwhile, nor what the clock did."""
+        They are tried at once: nobody knows what has been mended meanwhile."""
         for part in await self.scanner.bounds(self.topic):
             await catch_up(self.store, self.scanner, self.topic, part, self._apply)
         self._none = False
@@ -74,16 +80,14 @@ class Parking:
             return []
         if record.value is None:
             return [_delete(record.key)]
-        return [self._insert(record.key, ParkedEvent.from_bytes(record.value), self.clock.now())]
+        return [self._insert(record.key, ParkedEvent.from_bytes(record.value))]
 
-    def _insert(self, key: bytes, parked: ParkedEvent, tried: float) -> Statement:
-        expiry = parked.since + self.longest
-        due = expiry if parked.reason == Parked.WAITS_FOR_CONTACT else min(expiry, tried + self.slow)
+    def _insert(self, key: bytes, parked: ParkedEvent, *, at_once: bool = False) -> Statement:
+        """One that stands here already has waited since then."""
+        now = self.store.now()
+        pause = self.longest if parked.reason == Parked.WAITS_FOR_CONTACT else 0.0 if at_once else self.slow
         values = (parked.event["subject"], parked.partition, parked.offset, orjson.dumps(asdict(parked)))
-        return (
-            "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (key.decode(), *values, parked.reason, parked.since, due),
-        )
+        return _INSERT, (key.decode(), *values, parked.reason, now, pause, self.longest)
 
     def holds(self, subject: str) -> bool:
         return bool(self.store.read("SELECT 1 FROM parked WHERE subject = ? LIMIT 1", (subject,)))
@@ -106,7 +110,7 @@ class Parking:
         head = self.store.read(
             "SELECT reason, due FROM parked WHERE subject = ? ORDER BY part, place LIMIT 1", (subject,)
         )
-        return bool(head) and head[0][0] == Parked.KEEPS_FAILING and head[0][1] > self.clock.now()
+        return bool(head) and head[0][0] == Parked.KEEPS_FAILING and head[0][1] > self.store.now()
 
     def works(self, subject: str) -> list[Work]:
         """The visitor's first parked events, in order."""
@@ -125,16 +129,15 @@ class Parking:
 
     def due(self, partitions: Collection[int], limit: int) -> list[str]:
         """Visitors whose turn in the slow lane has come, of these partitions; who has waited longest comes first."""
-        now = self.clock.now()
-        if now < self._looked - self.slow:  # the clock was put back: every turn would be later by as much
-            self.hurry()
-        self._looked = now
         marks = ",".join("?" * len(partitions))
         query = f"SELECT DISTINCT subject FROM parked WHERE due <= ? AND part IN ({marks}) ORDER BY due LIMIT ?"  # noqa: S608 - marks
-        return [subject for (subject,) in self.store.read(query, (now, *partitions, limit))]
+        return [subject for (subject,) in self.store.read(query, (self.store.now(), *partitions, limit))]
 
     def expired(self, work: Work) -> bool:
-        return work.waiting is not None and self.clock.now() >= work.waiting.since + self.longest
+        if work.waiting is None:
+            return False
+        rows = self.store.read("SELECT since FROM parked WHERE key = ?", (self._key(work),))
+        return bool(rows) and self.store.now() >= rows[0][0] + self.longest
 
     async def park(self, work: Work, reason: Parked, *, due: bool = False) -> None:
         """Durable when it returns. One that is parked already only changes its reason. `due`: its turn is at once."""
@@ -150,32 +153,34 @@ class Parking:
             offset=work.offset,
         )
         await self.durable.put(parked.to_record(self.topic, self.clock.now()))
-        tried = self.clock.now() - (self.slow if due else 0.0)
-        await self.store.write(*self._insert(parked.key, parked, tried))
+        await self.store.write(*self._insert(parked.key, parked, at_once=due))
         self._none = False
         work.waiting = Waiting(reason, since)
 
     async def forget(self, work: Work) -> None:
         """It is delivered, dead or filtered: durably."""
-        key = f"{work.event.id}:{self.destination}".encode()
+        key = self._key(work).encode()
         await self.durable.put(Record(self.topic, key, None, self.clock.now()))
         await self.store.write(*_delete(key))
 
     async def drop(self, work: Work) -> None:
         """From here alone: what becomes of it is another's to say."""
-        await self.store.write(*_delete(f"{work.event.id}:{self.destination}".encode()))
+        await self.store.write(*_delete(self._key(work).encode()))
+
+    def _key(self, work: Work) -> str:
+        return f"{work.event.id}:{self.destination}"
 
     async def postpone(self, subject: str, seconds: float) -> None:
         """Nothing more now: those of the visitor that are due are tried again after so long, and after all others that
         are due by then."""
-        now = self.clock.now()
+        now = self.store.now()
         query = "UPDATE parked SET due = ? WHERE subject = ? AND due <= ?"
         await self.store.write(query, (now + seconds, subject, now))
 
     def hurry(self) -> Awaitable[None]:
         """Those that keep failing are tried at once: something has changed that may help them."""
         query = "UPDATE parked SET due = ? WHERE reason = ? AND due > ?"
-        now = self.clock.now()
+        now = self.store.now()
         return self.store.write(query, (now, Parked.KEEPS_FAILING, now))
 
 

@@ -21,6 +21,7 @@ from eventlog.erased import follow
 from eventlog.log import EventLog
 from eventlog.topics import Topics
 from forwarder.build import Surroundings, Target
+from forwarder.clock_watch import ClockWatch
 from forwarder.destinations.base import Destination
 from forwarder.destinations.build import build_destinations
 from forwarder.reload import DestinationReload
@@ -98,6 +99,8 @@ async def run_forwarder(
         list_of_erased = around.topics.erased.name
         hearing = follow(around.erased, around.scanner, list_of_erased, around.clock, forwarder.logger)
         stack.callback(asyncio.create_task(hearing).cancel)
+        watching = ClockWatch(data_dir=settings.data_dir, clock=around.clock, metrics=around.metrics, log=around.log)
+        stack.callback(asyncio.create_task(watching.run()).cancel)
         ready()
         targets = [_target(destination, settings) for destination in running]
         relays = (keep_delivering(target, forwarder.log, forwarder.around, ending) for target in targets)

@@ -4,6 +4,9 @@ Writes are gathered while the last group is committed, and go in one transaction
 groups that nobody was told of; a power loss may also take back the last ones (WAL, synchronous=NORMAL). Both are
 harmless: the position up to which a topic has been taken in is written in the same transactions, so that what was
 lost is read from the topic again (`catch_up`).
+
+What waits here for hours or days is judged by the store's own time, not by the wall clock: somebody sets that, or it
+has gone on while no forwarder ran, and nothing had a chance meanwhile.
 """
 
 import asyncio
@@ -24,6 +27,7 @@ GROUP: Final = 1000  # statements a transaction
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS taken_in (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
+CREATE TABLE IF NOT EXISTS own_time (part INTEGER PRIMARY KEY, now REAL NOT NULL, wall REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (owner TEXT PRIMARY KEY, doc BLOB NOT NULL, seen REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parked (
   key TEXT PRIMARY KEY, subject TEXT NOT NULL, part INTEGER NOT NULL, place INTEGER NOT NULL, doc BLOB NOT NULL,
@@ -36,6 +40,8 @@ CREATE TABLE IF NOT EXISTS receipts (
 CREATE INDEX IF NOT EXISTS receipts_first ON receipts (part, single, first);
 CREATE INDEX IF NOT EXISTS receipts_at ON receipts (at);
 """
+
+_NOTE: Final = "INSERT OR REPLACE INTO own_time VALUES (0, ?, ?)"
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -51,6 +57,13 @@ class Store:
         self._thread = ThreadPoolExecutor(1, "store")
         self._writing = _open(path, clock.now(), log)
         self._reading = connect(path)
+        known = self.read("SELECT now FROM own_time")
+        self._began = (known[0][0] if known else clock.now()) - clock.monotonic()
+
+    def now(self) -> float:
+        """The store's own time: seconds since the epoch where it was made, and since then those that it was open. With
+        each group it is noted how far it has come: a kill takes back what came after the last."""
+        return self._began + self._clock.monotonic()
 
     @property
     def pending(self) -> int:
@@ -85,6 +98,7 @@ class Store:
                 self._writing.execute("BEGIN")
                 for query, parameters in statements:
                     self._writing.execute(query, parameters)
+                self._writing.execute(_NOTE, (self.now(), self._clock.now()))
         except sqlite3.Error as error:
             self._log.error("store.failed", error=str(error))
             return False

@@ -42,7 +42,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str, con
 
 def age(moment: str, now: float) -> str:
     """`47 s`, `12 min`, `3 h`, `2 d` since an RFC 3339 moment."""
-    seconds = max(0.0, now - from_rfc3339(moment))
+    return span(max(0.0, now - from_rfc3339(moment)))
+
+
+def span(seconds: float) -> str:
     for size, unit in _UNITS:
         if seconds >= size:
             return f"{seconds // size:.0f} {unit}"

@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from base.clock import SystemClock
 from base.errors import UserError
 from base.process import is_running
 from eventlog.topics import Topics
+from forwarder.clock_watch import read_jump
 from forwarder.status import read_status
 from ochn.config import Settings
 from ochn.log_access import open_log, run
-from ochn.output import age, json_lines, table
+from ochn.output import age, json_lines, span, table
 from ochn.served import settings_of
 
 _COLUMNS = ("destination", "state", "lag", "last success", "delivered", "filtered", "parked", "dead", "why")
@@ -39,6 +41,8 @@ def status(
         now = SystemClock().now()
         drawn = ([_shown(row, column, now) for column in _COLUMNS] for row in rows)
         table(_COLUMNS, drawn, empty="no [destinations.<name>] in the configuration: nothing is relayed")
+        if jump := read_jump(settings.data_dir):
+            Console(highlight=False, soft_wrap=True).print(_told(jump), markup=False)
     if away is not None:
         raise away
 
@@ -61,12 +65,19 @@ def status_row(settings: Settings, name: str) -> dict[str, Any]:
     """What a destination's forwarder last told of it, and whether that one still runs."""
     row: dict[str, Any] = {"destination": name, "state": "never ran"}
     if told := read_status(settings.data_dir, name):
-        row |= told
+        row |= told | {"clock_jump": read_jump(settings.data_dir)}
         if not is_running(row["pid"]):
             row |= {"state": "stopped", "reason": None, "detail": "no forwarder runs here"}
     if not settings.destinations[name].enabled:
         row |= {"state": "switched off", "reason": None, "detail": ""}
     return row
+
+
+def _told(jump: Mapping[str, Any]) -> str:
+    how = "ahead" if jump["seconds"] > 0 else "back"
+    return (
+        f"the wall clock was put {how} by {span(abs(jump['seconds']))} at {jump['at']}: moments shown may be off by it"
+    )
 
 
 def _shown(row: Mapping[str, Any], column: str, now: float) -> str:

@@ -113,10 +113,17 @@ class Whereabouts:
     def _parked_here(self, copy: Copy) -> Told | None:
         if not self._database.is_file():
             return None
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=2)) as connection:
-            query = "SELECT reason, since, due FROM parked WHERE key = ?"
+        row = None
+        with (
+            suppress(sqlite3.OperationalError),  # made by an earlier version, without its own time
+            closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=2)) as connection,
+        ):
+            query = "SELECT doc, due + wall - now FROM parked, own_time WHERE key = ?"
             row = connection.execute(query, (self._key(copy).decode(),)).fetchone()
-        return None if row is None else {"reason": row[0], "since": rfc3339(row[1]), "next_try": rfc3339(row[2])}
+        if row is None:
+            return None
+        parked = ParkedEvent.from_bytes(row[0])
+        return {"reason": parked.reason, "since": rfc3339(parked.since), "next_try": rfc3339(row[1])}
 
     async def _dead(self, copy: Copy) -> Told:
         row: Told = {}

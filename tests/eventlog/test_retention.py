@@ -46,6 +46,22 @@ async def test_each_topic_goes_when_its_own_time_is_up(tmp_path: Path) -> None:
     assert left == [["events", "dead-letters", "receipts"], ["dead-letters"], []]
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(("ahead", "left"), [("jump", 1), ("advance", 0)])
+async def test_a_clock_that_is_put_ahead_makes_nothing_old(tmp_path: Path, ahead: str, left: int) -> None:
+    """And if the time has really passed, what is old goes."""
+    clock = ManualClock()
+    settings = LogSettings.model_validate({"embedded": {"retention_hours": 10, "segment_seconds": 60}})
+    log = build_log(settings, tmp_path, TOPICS.all(()), clock, log_metrics(CollectorRegistry()), quiet_logger())
+    assert isinstance(log, EmbeddedLog)
+    async with writing(log) as writer:
+        await append_durably(writer, [Record(TOPICS.events.name, b"k", b"v", clock.now())])
+    getattr(clock, ahead)(365 * 86_400)
+    for _ in range(2):
+        log._keep_up()
+    assert len(await scanned(log, TOPICS.events.name)) == left
+
+
 @pytest.mark.parametrize("hours", [0, -1, "inf"])
 def test_a_time_that_is_none_is_named(hours: object) -> None:
     with pytest.raises(SettingsError, match=r"log\.retention\.quarantine_hours"):

@@ -210,8 +210,11 @@ async def test_a_device_that_never_tells_a_contact_is_a_dead_letter_in_the_end(t
     clock = HeldClock()
     world = World(tmp_path, Chain(), Upstream(), clock=clock, settings=ForwarderSettings(parked_hours=24))
     await world.append(make_event(1, "m1"), make_event(2, "m1"))
-    await world.deliver()
-    clock.advance(23 * 3600)
+    async with world.running():
+        await world.until_committed()
+        clock.advance(23 * 3600)
+        await world.append(make_event(3, "v3"))
+        await world.until_committed()
     async with world.running() as delivery:
         clock.advance(10)
         await asyncio.sleep(0.1)

@@ -74,3 +74,12 @@ def test_paused_says_why_and_the_way_out(stand: Stand) -> None:
     told = stand.ask("destinations")
     assert "credentials: 401" in told
     assert "mend its secret in the settings" in told
+
+
+def test_a_clock_that_was_set_is_told_beneath(stand: Stand) -> None:
+    stand.bring(stand.event("v1"))
+    assert "clock" not in stand.ask("status")
+    clock = stand.world.directory / "forwarder" / "clock.json"
+    clock.write_bytes(orjson.dumps({"at": "2026-11-22T01:14:24.345Z", "seconds": -7200.0}))
+    assert "the wall clock was put back by 2 h at 2026-11-22T01:14:24.345Z" in stand.ask("status")
+    assert orjson.loads(stand.ask("status", "--json"))["clock_jump"]["seconds"] == -7200.0
