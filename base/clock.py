@@ -1,6 +1,7 @@
 """Time as an argument: nothing in the product reads a clock it was not given."""
 
 import asyncio
+import math
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -63,6 +64,11 @@ def rfc3339(seconds: float) -> str:
     if milliseconds == 1000:
         second, milliseconds = second + 1, 0
     return f"{_to_the_second(second)}.{milliseconds:03d}Z"
+
+
+def rfc3339_second(seconds: float) -> str:
+    """UTC in whole seconds and `Z`, for who takes no fractions."""
+    return f"{_to_the_second(math.floor(seconds))}Z"
 
 
 @lru_cache(maxsize=64)

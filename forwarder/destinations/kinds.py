@@ -27,5 +27,7 @@ UNASKED: Final[Mapping[ActivityKind, Filter]] = {
 def activity_kind(event: Event) -> ActivityKind | None:
     """The SDK ships an ad that was seen as a visit with adId and campaignId. None: nothing that is mapped."""
     kind = _KINDS.get(event.kind)
+    if kind != "visit":
+        return kind
     more = table(event.data.get("additionalData"))
-    return "ad" if kind == "visit" and {"adId", "campaignId"} <= more.keys() else kind
+    return "ad" if "adId" in more and "campaignId" in more else kind

@@ -1,4 +1,4 @@
-"""What an event tells, as named fields, by kind (contracts.md, section 3). Nulls and empties are taken out afterwards."""
+"""What an event tells, as named fields, by kind (contracts.md, section 3): without NUL, null or anything empty."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
@@ -17,52 +17,61 @@ _AGREEMENTS: Final = {
     "agreedTargetedMessages": "targeted_messages",
 }
 _YES: Final = frozenset({"true", "1", "yes", "on"})
+_LISTS: Final = ("brands", "tenants", "interests")
+_PAGE: Final = (("url", "page_url"), ("title", "page_title"), ("referrer", "referrer"))
 _DECIMALS: Final = 3  # of a position: about 100 m
 
 
 def _visit(data: Data, _currency: str | None) -> Params:
+    told: dict[str, Any] = {}
     more, page = _additional(data), table(data.get("page"))
-    lists = {name: texts(more.get(name)) for name in ("brands", "tenants", "interests")}
-    where = {"page_url": page.get("url"), "page_title": page.get("title"), "referrer": page.get("referrer")}
-    return {**lists, **{name: text(value) for name, value in where.items()}, **_utm(table(data.get("utm")))}
-
-
-def _utm(utm: Mapping[str, Any]) -> Params:
-    return {f"utm_{str(name).removeprefix('utm_')}": text(value) for name, value in utm.items()}
+    for name in _LISTS:
+        if listed := texts(more.get(name)):
+            told[name] = listed
+    for ours, theirs in _PAGE:
+        if found := text(page.get(ours)):
+            told[theirs] = found
+    for name, value in table(data.get("utm")).items():
+        if found := text(value):
+            told[f"utm_{str(name).removeprefix('utm_')}".replace("\0", "")] = found
+    return told
 
 
 def _sale(data: Data, currency: str | None) -> Params:
     items = [
-        {"tenant": text(receipt.get("name")), "price": number(receipt.get("value"))}
+        _told({"tenant": text(receipt.get("name")), "price": number(receipt.get("value"))})
         for receipt in _tables(_additional(data).get("receipts"))
     ]
     if not items:
-        return {"currency": currency}
-    total = sum(item["price"] for item in items if isinstance(item["price"], int | float))
-    return {"total_amount": round(total, 6), "currency": currency, "total_item_qty": len(items), "items": items}
+        return _told({"currency": currency})
+    total = sum(item["price"] for item in items if "price" in item)
+    known = [item for item in items if item]
+    return _told(
+        {"total_amount": clean(round(total, 6)), "currency": currency, "total_item_qty": len(items), "items": known}
+    )
 
 
 def _contact(data: Data, _currency: str | None) -> Params:
     more = _additional(data)
-    return {"appointment_date": text(more.get("appointmentDate")), "sender_type": text(more.get("senderType"))}
+    return _told({"appointment_date": text(more.get("appointmentDate")), "sender_type": text(more.get("senderType"))})
 
 
 def _feedback(data: Data, _currency: str | None) -> Params:
-    return {"rating": number(_additional(data).get("rating"))}
+    return _told({"rating": number(_additional(data).get("rating"))})
 
 
 def _engagement(data: Data, _currency: str | None) -> Params:
-    return {"description": text(_additional(data).get("description"))}
+    return _told({"description": text(_additional(data).get("description"))})
 
 
 def _profiling(data: Data, _currency: str | None) -> Params:
-    return {"percent_completed": number(_additional(data).get("percentCompleted"))}
+    return _told({"percent_completed": number(_additional(data).get("percentCompleted"))})
 
 
 def _register(data: Data, _currency: str | None) -> Params:
     lead = table(data.get("lead"))
     ids = {"location_id": text(lead.get("locationId")), "offer_id": text(lead.get("offerId"))}
-    return {"tags": texts(lead.get("tags")), **ids, "consents": list(_consents(lead))}
+    return _told({"tags": texts(lead.get("tags")), **ids, "consents": list(_consents(lead))})
 
 
 def _consents(lead: Mapping[str, Any]) -> Iterator[str]:
@@ -79,13 +88,15 @@ def _init(_data: Data, _currency: str | None) -> Params:
 
 def _ad(data: Data, _currency: str | None) -> Params:
     more = {**data, **_additional(data)}
-    return {
-        "request_type": text(data.get("requestType")),
-        "ad_id": text(more.get("adId")),
-        "campaign_id": text(more.get("campaignId")),
-        "scroll_view_percentage": number(more.get("scrollViewPercentage")),
-        "screen_on_time": number(more.get("screenOnTime")),
-    }
+    return _told(
+        {
+            "request_type": text(data.get("requestType")),
+            "ad_id": text(more.get("adId")),
+            "campaign_id": text(more.get("campaignId")),
+            "scroll_view_percentage": number(more.get("scrollViewPercentage")),
+            "screen_on_time": number(more.get("screenOnTime")),
+        }
+    )
 
 
 def _sensors(data: Data, _currency: str | None) -> Params:
@@ -93,12 +104,17 @@ def _sensors(data: Data, _currency: str | None) -> Params:
     sensors = _tables(data.get("sensors"))
     heard = [(rssi, sensor) for sensor in sensors if (rssi := number(sensor.get("rssi"))) is not None]
     rssi, strongest = max(heard, key=lambda pair: pair[0], default=(None, sensors[0] if sensors else {}))
-    return {"rssi": rssi, "beacon_count": len(sensors), "store": text(strongest.get("name"))}
+    return _told({"rssi": rssi, "beacon_count": len(sensors), "store": text(strongest.get("name"))})
 
 
 def _geo(data: Data, _currency: str | None) -> Params:
     position = {name: number(data.get(name)) for name in ("lat", "lon")}
     return {name: round(float(value), _DECIMALS) for name, value in position.items() if value is not None}
+
+
+def _told(fields: Params) -> Params:
+    """Those that have a value."""
+    return {name: value for name, value in fields.items() if value or value == 0}
 
 
 def _additional(data: Data) -> Data:
@@ -132,8 +148,8 @@ PARAMS: Final[Mapping[str, Callable[[Data, str | None], Params]]] = {
 FIELDS_OF_ALL: Final[Mapping[str, FieldType]] = {"event_id": "text", "visitor_id": "text", "surface": "text"}
 FIELDS: Final[Mapping[ActivityKind, Mapping[str, FieldType]]] = {
     "visit": {
-        **dict.fromkeys(("brands", "tenants", "interests"), "texts"),
-        **dict.fromkeys(("page_url", "page_title", "referrer"), "text"),
+        **dict.fromkeys(_LISTS, "texts"),
+        **dict.fromkeys((theirs for _, theirs in _PAGE), "text"),
         **dict.fromkeys(("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"), "text"),
     },
     "sale": {
@@ -165,7 +181,6 @@ def fields_told(event: Event, kind: ActivityKind, currency: str | None) -> dict[
     """The fields of FIELDS that `event` has a value for, and those of every kind."""
     found = {**PARAMS[kind](event.data, currency)}
     if kind == "sale":
-        found["tenants"] = list(dict.fromkeys(item["tenant"] for item in found.get("items", ())))
+        found["tenants"] = list(dict.fromkeys(item["tenant"] for item in found.get("items", ()) if "tenant" in item))
     ours = {"event_id": event.id, "visitor_id": event.subject, "surface": event.surface}
-    told = {name: found[name] for name in FIELDS[kind] if name in found}
-    return {**(clean(told) or {}), **(clean(ours) or {})}
+    return {**_told({name: found[name] for name in FIELDS[kind] if name in found}), **(clean(ours) or {})}

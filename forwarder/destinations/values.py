@@ -37,19 +37,21 @@ def _clean_container(value: Any, depth: int) -> Any:
 
 def text(value: Any) -> str:
     """Trimmed; a number as its digits; empty for everything that is no single value."""
-    if isinstance(value, str):
-        return value.replace("\0", "").strip()
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is str:  # most are
+        return (value.replace("\0", "") if "\0" in value else value).strip()
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return str(value).replace("\0", "").strip()
 
 
 def texts(value: Any) -> list[str]:
     """A list of texts, also from one alone, and from a form's `brands[first]=…`."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    items = value if isinstance(value, list | tuple) else [value]
-    return [found for found in map(text, items) if found]
+    if value is None:
+        return []
+    items = value
+    if type(value) is not list:
+        items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else (value,)
+    return [found for item in items if (found := text(item))]
 
 
 def number(value: Any) -> int | float | None:
@@ -74,7 +76,9 @@ def _parsed(digits: str) -> int | float | None:
 
 def table(value: Any) -> Mapping[str, Any]:
     """An object, or an empty one where something else stands."""
-    return value if isinstance(value, dict | Mapping) else {}
+    if type(value) is dict:  # most are
+        return value
+    return value if value is not None and isinstance(value, Mapping) else {}
 
 
 def email(value: Any) -> str:

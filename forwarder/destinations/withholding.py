@@ -7,6 +7,7 @@ the script of its pages (docs/omnichannel.md, "Consent"). A lead is the visitor'
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 from base.reasons import Filter
@@ -43,8 +44,10 @@ class Withholding(Screening):
         return Outcome("filtered", f"{Filter.BOT}:{event.botrule}") if event.botrule in self._bots else None
 
 
+@lru_cache(maxsize=1024)
 def noes(consent: str) -> frozenset[No]:
-    """What an event's `consent` says no to; nothing where the site's cookie says yes to all that it names."""
+    """What an event's `consent` says no to; nothing where the site's cookie says yes to all that it names. Kept: all
+    visitors together say few things."""
     said = _pairs(consent, ";", "=")
     cookie = said.get("cookie", "")
     answers = dict.fromkeys(_PURPOSES, _OF_ALL[cookie]) if cookie in _OF_ALL else _pairs(cookie, ",", ":")

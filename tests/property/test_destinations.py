@@ -19,6 +19,7 @@ from forwarder.destinations.footprints import Footprints, FootprintsSettings
 from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.netcore import Netcore, NetcoreSettings
 from forwarder.destinations.netcore.destination import MAX_ACTIVITIES, MAX_BYTES
+from forwarder.destinations.params import PARAMS, fields_told
 from forwarder.destinations.ray import Ray, RaySettings
 from forwarder.destinations.values import clean
 from forwarder.errors import Unreachable
@@ -130,6 +131,13 @@ def engagelab() -> Destination:
 
 def webhook() -> Destination:
     return Webhook("w", WebhookSettings.model_validate({"kind": "webhook", "url": "x.example", "secret": "s"}))
+
+
+@given(found=events, kind=st.sampled_from(KINDS), currency=st.none() | st.just("EUR"))
+def test_what_a_mapping_is_made_of_is_clean(found: Event, kind: ActivityKind, currency: str | None) -> None:
+    """Nobody looks through it again before it is sent."""
+    for told in (PARAMS[kind](found.data, currency), fields_told(found, kind, currency)):
+        assert told == (clean(told) or {})
 
 
 @settings(max_examples=150, deadline=None)

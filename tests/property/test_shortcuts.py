@@ -10,12 +10,14 @@ from urllib.parse import unquote_to_bytes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from base.clock import rfc3339
+from base.clock import rfc3339, rfc3339_second
 from base.forms import FormError, FormLimits, nest, raw_pairs, read_form, split_name, split_pairs
 from base.ids import SystemIds
 from collector.decode.json_body import faults_of, read_json
 from collector.decode.limits import body_limits
 from collector.settings import LimitSettings
+from forwarder.destinations import values
+from forwarder.destinations.params import PARAMS
 
 LIMITS = FormLimits(levels=3, index=12)
 BODY_LIMITS = body_limits(LimitSettings(), "call")
@@ -32,6 +34,44 @@ NAMES = st.lists(PIECES, max_size=6).map("".join)
 def test_a_time_is_written_as_datetime_writes_it(seconds: float) -> None:
     plain = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     assert rfc3339(seconds) == plain
+
+
+@given(st.integers(-(10**12), 253_402_300_799_999))
+@example(-1)
+def test_a_time_in_whole_seconds_is_the_same_time_cut(milliseconds: int) -> None:
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    assert rfc3339_second(milliseconds / 1000) == moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+MORE = st.none() | st.integers() | st.sampled_from(["", " a ", "\0", "b\0c"])
+SOME = MORE | st.lists(MORE, max_size=3) | st.dictionaries(st.sampled_from("pq"), MORE, max_size=2)
+
+
+def words(*names: str) -> st.SearchStrategy[Any]:
+    return SOME | st.dictionaries(st.sampled_from(names), SOME)
+
+
+def plain_visit(data: dict[str, Any]) -> dict[str, Any]:
+    more, page, utm = (values.table(data.get(name)) for name in ("additionalData", "page", "utm"))
+    told: dict[str, Any] = {name: values.texts(more.get(name)) for name in ("brands", "tenants", "interests")}
+    where = {"page_url": page.get("url"), "page_title": page.get("title"), "referrer": page.get("referrer")}
+    told |= {name: values.text(value) for name, value in where.items()}
+    told |= {f"utm_{name}": values.text(value) for name, value in utm.items()}
+    return values.clean(told) or {}
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "additionalData": words("brands", "tenants", "interests", "other"),
+            "page": words("url", "title", "referrer"),
+            "utm": words("source", "term\0", "\0"),
+        },
+    )
+)
+def test_a_visit_tells_what_it_tells_cleaned(data: dict[str, Any]) -> None:
+    assert PARAMS["visit"](data, None) == plain_visit(data)
 
 
 @given(st.binary() | st.lists(st.sampled_from([b"%", b"4", b"1", b"+", b"=", b"&", b"a", b"%5B"])).map(b"".join))

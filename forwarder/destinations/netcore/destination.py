@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from base.reasons import Dead
+from base.reasons import Dead, Filter
 from eventlog.event import Event
 from forwarder.destinations.base import (
     BatchPolicy,
@@ -21,7 +21,7 @@ from forwarder.destinations.base import (
 )
 from forwarder.destinations.bodies import Encoded, batches, json_list
 from forwarder.destinations.contact import Contact, contact_by_now
-from forwarder.destinations.netcore.mapping import activity, rule_against
+from forwarder.destinations.netcore.mapping import Activities
 from forwarder.destinations.netcore.settings import NetcoreSettings
 from forwarder.destinations.replies import answered, json_object, said, unreadable
 from forwarder.destinations.values import happened
@@ -38,7 +38,7 @@ class Netcore:
 
     def __init__(self, name: str, settings: NetcoreSettings) -> None:
         self.name = name
-        self._settings = settings
+        self._activities = Activities(settings)
         self._max_age = settings.max_age_hours * 3600
         key = settings.api_key.get_secret_value()
         auth = {"Authorization": f"Bearer {key}"} if settings.auth_header == "bearer" else {"api-key": key}
@@ -50,24 +50,27 @@ class Netcore:
         learned: dict[str, Contact] = {}
         settled: dict[str, Outcome] = {}
         wanted: list[Encoded] = []
+        late: set[str] = set()
         for event in events:
             contact = contact_by_now(event, facts, learned)
-            if rule := rule_against(event, self._settings):
-                settled[event.id] = filtered(rule)
+            activity = self._activities.of(event)
+            if isinstance(activity, Filter):
+                settled[event.id] = filtered(activity)
                 continue
-            encoded = orjson.dumps(activity(event, contact, self._settings, now))
+            moment = happened(event, now)
+            encoded = orjson.dumps(self._activities.body(activity, event, contact, moment))
             if len(encoded) > MAX_BYTES - len(b"[]"):
                 settled[event.id] = dead(Dead.TOO_LARGE, f"{len(encoded)} bytes; a call takes {MAX_BYTES}")
-            else:
-                wanted.append((event, encoded))
-        calls = tuple(self._call(batch, now) for batch in batches(wanted, MAX_ACTIVITIES, MAX_BYTES))
+                continue
+            wanted.append((event, encoded))
+            if now - moment > self._max_age:
+                late.add(event.id)
+        calls = tuple(self._call(batch, frozenset(late)) for batch in batches(wanted, MAX_ACTIVITIES, MAX_BYTES))
         return Plan(calls, settled, tuple(Fact(key, contact) for key, contact in learned.items()))
 
-    def _call(self, batch: Sequence[Encoded], now: float) -> Call:
+    def _call(self, batch: Sequence[Encoded], late: frozenset[str]) -> Call:
         request = Request("POST", self._url, self._headers, json_list(batch))
-        events = tuple(event for event, _ in batch)
-        late = frozenset(event.id for event in events if now - happened(event, now) > self._max_age)
-        return Call("activity", request, events, memo={"late": late})
+        return Call("activity", request, tuple(event for event, _ in batch), memo={"late": late})
 
     def classify(self, call: Call, reply: Reply | TransportError) -> Verdict:
         found = answered(reply)
@@ -80,4 +83,5 @@ class Netcore:
             return Verdict({event.id: dead(reason, said(found)) for event in call.events})
         if found.status != 200 or (json_object(found) or {}).get("status") != "success":
             return unreadable(found)
-        return Verdict({event.id: delivered(late=event.id in call.memo["late"]) for event in call.events})
+        late, on_time, too_late = call.memo["late"], delivered(), delivered(late=True)
+        return Verdict({event.id: too_late if event.id in late else on_time for event in call.events})

@@ -1,9 +1,10 @@
 """An event to an activity, or to the rule that filters it. Pure (contracts.md, section 3, second column)."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-from base.clock import rfc3339
+from base.clock import rfc3339_second
 from base.reasons import Filter
 from eventlog.event import Event
 from forwarder.destinations.contact import Contact
@@ -11,7 +12,7 @@ from forwarder.destinations.kinds import UNASKED, ActivityKind, activity_kind
 from forwarder.destinations.netcore.settings import NetcoreEvent, NetcoreSettings
 from forwarder.destinations.panel import PanelItem, mapped_fields
 from forwarder.destinations.params import FIELDS, PARAMS, fields_told
-from forwarder.destinations.values import clean, happened
+from forwarder.destinations.values import clean
 
 NAMES: Final[Mapping[ActivityKind, str]] = {
     "visit": "Visit",
@@ -27,41 +28,67 @@ NAMES: Final[Mapping[ActivityKind, str]] = {
     "geo": "Location",
 }
 _AS_IT_IS: Final = NetcoreEvent()
+Source = Literal["web", "app"]
 _PRIMARY: Final = {"email": "email", "mobile": "phone", "customer_id": "customerId"}
 
 
-def rule_against(event: Event, settings: NetcoreSettings) -> Filter | None:
-    kind = activity_kind(event)
-    if kind is None:
-        return Filter.UNMAPPED
-    if settings.activities.get(kind) is False:
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How events of one kind and surface go out."""
+
+    name: str
+    asset: str
+    source: Source
+    params: Callable[[Event], Mapping[str, Any]]
+
+
+class Activities:
+    """What events become as the settings say, which are looked through once. Pure."""
+
+    def __init__(self, settings: NetcoreSettings) -> None:
+        self._primary = _PRIMARY[settings.primary_key]
+        self._anonymous = settings.anonymous_field
+        self._web = {kind: _activity(kind, "web", settings) for kind in NAMES}
+        self._app = {kind: _activity(kind, "app", settings) for kind in NAMES}
+
+    def of(self, event: Event) -> Activity | Filter:
+        """The rule, if one is against it."""
+        kind = activity_kind(event)
+        if kind is None:
+            return Filter.UNMAPPED
+        return (self._app if event.surface == "mobile" else self._web)[kind]
+
+    def body(self, activity: Activity, event: Event, contact: Contact, moment: float) -> dict[str, Any]:
+        """As the vendor wants it; `contact` is what is known of the visitor, `moment` when it happened (seconds since
+        the epoch)."""
+        identity = contact.get(self._primary)
+        field, value = ("identity", identity) if identity else (self._anonymous, event.subject)
+        return {
+            "activity_name": activity.name,
+            "asset_id": activity.asset,
+            "timestamp": rfc3339_second(moment),
+            field: clean(value) or "unknown",
+            "activity_source": activity.source,
+            "activity_params": {**activity.params(event), "event_id": event.id},
+        }
+
+
+def _activity(kind: ActivityKind, source: Source, settings: NetcoreSettings) -> Activity | Filter:
+    name = settings.activities.get(kind)
+    if name is False:
         return Filter.SWITCHED_OFF
     if not settings.wants(kind):
         return UNASKED[kind]
-    return None if _asset(event, settings) else Filter.UNMAPPED
+    asset = settings.app_asset_id if source == "app" else settings.web_asset_id
+    return Activity(name or NAMES[kind], asset, source, _params(kind, settings)) if asset else Filter.UNMAPPED
 
 
-def activity(event: Event, contact: Contact, settings: NetcoreSettings, now: float) -> dict[str, Any]:
-    """As the vendor wants it; `contact` is what is known of the visitor. Only for events without a rule against them."""
-    kind = activity_kind(event) or "visit"
-    params = {**_params(event, kind, settings), "event_id": event.id}
-    identity = contact.get(_PRIMARY[settings.primary_key])
-    field, value = ("identity", identity) if identity else (settings.anonymous_field, event.subject)
-    return {
-        "activity_name": settings.activities.get(kind) or NAMES[kind],
-        "asset_id": _asset(event, settings),
-        "timestamp": f"{rfc3339(happened(event, now)).partition('.')[0]}Z",
-        field: clean(value) or "unknown",
-        "activity_source": _source(event),
-        "activity_params": clean(params) or {},
-    }
-
-
-def _params(event: Event, kind: ActivityKind, settings: NetcoreSettings) -> Mapping[str, Any]:
-    mapping = settings.events.get(kind, _AS_IT_IS)
+def _params(kind: ActivityKind, settings: NetcoreSettings) -> Callable[[Event], Mapping[str, Any]]:
+    mapping, currency = settings.events.get(kind, _AS_IT_IS), settings.currency
     if mapping.fields is not None:
-        return mapping.applied(fields_told(event, kind, settings.currency), {})
-    return {**PARAMS[kind](event.data, settings.currency), **mapping.constants}
+        return lambda event: clean(mapping.applied(fields_told(event, kind, currency), {})) or {}
+    told, constants = PARAMS[kind], clean(mapping.constants) or {}
+    return lambda event: {**told(event.data, currency), **constants}
 
 
 def panel(settings: NetcoreSettings) -> list[PanelItem]:
@@ -76,11 +103,3 @@ def panel(settings: NetcoreSettings) -> list[PanelItem]:
 def _panel_fields(kind: ActivityKind, settings: NetcoreSettings) -> dict[str, str]:
     default = {name: name for name in FIELDS[kind] if (kind, name) != ("sale", "tenants")}
     return {**mapped_fields(kind, settings.events.get(kind, _AS_IT_IS), default), "event_id": "text"}
-
-
-def _source(event: Event) -> str:
-    return "app" if event.surface == "mobile" else "web"
-
-
-def _asset(event: Event, settings: NetcoreSettings) -> str:
-    return settings.app_asset_id if event.surface == "mobile" else settings.web_asset_id
