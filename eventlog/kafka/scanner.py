@@ -9,9 +9,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
+from eventlog.errors import LogUnavailable
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_admin, end_consumer
 from eventlog.kafka.member import stored
+from eventlog.kafka.search import fetch, find
 from eventlog.log import StoredRecord
 
 ANSWER_SECONDS = 15.0
@@ -41,7 +43,10 @@ class KafkaScanner:
             bounds = await self._within(_in_time(consumer, topic, bounds, since, until))
             for partition, (first, end) in bounds.items():
                 one = TopicPartition(topic, partition)
-                async for record in self._read(consumer, one, first, end, containing or b""):
+                reading = self._read(consumer, one, first, end)
+                if containing:
+                    reading = self._search(consumer, one, first, end, containing)
+                async for record in reading:
                     if record.is_asked_for(since, until, None):
                         yield record
 
@@ -64,7 +69,7 @@ class KafkaScanner:
         return {one.partition: at.offset for one, at in offsets.items() if one.topic == topic and at.offset >= 0}
 
     async def _read(
-        self, consumer: AIOKafkaConsumer, one: TopicPartition, first: int, end: int, containing: bytes
+        self, consumer: AIOKafkaConsumer, one: TopicPartition, first: int, end: int
     ) -> AsyncGenerator[StoredRecord, None]:
         if first >= end:
             return
@@ -76,12 +81,29 @@ class KafkaScanner:
                 consumer.getmany(one, timeout_ms=int(ANSWER_SECONDS * 500), max_records=FETCH_RECORDS)
             )
             for record in fetched.get(one, ()):
-                if record.offset < end and (not containing or containing in (record.value or b"")):
+                if record.offset < end:
                     yield stored(record)
             moved = await self._within(consumer.position(one))
             if moved == position:
-                raise self._connection.away(f"{one.topic}/{one.partition} stops at {position}, before its end {end}")
+                raise self._stopped(one, position, end)
             position = moved
+
+    async def _search(
+        self, consumer: AIOKafkaConsumer, one: TopicPartition, first: int, end: int, needle: bytes
+    ) -> AsyncGenerator[StoredRecord, None]:
+        position = first
+        while position < end:
+            fetched = await self._within(fetch(consumer._client, one, position))  # noqa: SLF001 - as _bounds
+            moved, found = find(one, fetched, needle)
+            for record in found:
+                if position <= record.position.offset < end:
+                    yield record
+            if moved <= position:
+                raise self._stopped(one, position, end)
+            position = moved
+
+    def _stopped(self, one: TopicPartition, position: int, end: int) -> LogUnavailable:
+        return self._connection.away(f"{one.topic}/{one.partition} stops at {position}, before its end {end}")
 
     @contextlib.asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
