@@ -1,5 +1,6 @@
 """What is quick on the hot path says what the plain way says, written out here."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from base.clock import rfc3339, rfc3339_second
 from base.forms import FormError, FormLimits, nest, raw_pairs, read_form, split_name, split_pairs
 from base.ids import SystemIds
-from collector.decode.json_body import faults_of, read_json
+from collector.decode.json_body import faults_of, over_limits, read_json, scan
 from collector.decode.limits import body_limits
 from collector.settings import LimitSettings
 from forwarder.destinations import values
@@ -203,3 +204,28 @@ def test_json_with_long_numbers_is_read_as_the_standard_library_reads_it(tree: d
     decoded = read_json(body, "utf-8", BODY_LIMITS)
     assert decoded.fields == plain
     assert set(decoded.faults) == set(faults_of(plain))
+
+
+NESTING = st.text(alphabet='a"\\[]{}:é', max_size=4)
+NESTS = st.recursive(
+    NESTING | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NESTING, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def hidden(closing: str, opening: str, depth: int, *beside: str) -> list[Any]:
+    """Its texts, taken for brackets, make it as deep as one."""
+    inner = hidden(closing, opening, depth - 1, *beside) if depth else []
+    return [*beside, closing, *beside, inner, *beside, opening, *beside]
+
+
+@given(NESTS, st.integers(1, 8), st.integers(1, 8))
+@example([{"a": [{"a": [{}]}]}], 3, 8)
+@example(hidden("]", "[", 6), 3, 40)
+@example(hidden('"]"', '"["', 6), 3, 40)
+@example(hidden("]", "[", 6, "\\"), 3, 40)
+def test_nesting_is_counted_as_token_by_token(value: Any, depth: int, most: int) -> None:
+    limits = dataclasses.replace(BODY_LIMITS, depth=depth, containers=most, members=most)
+    body = json.dumps(value, ensure_ascii=False).encode()
+    assert over_limits(body, limits) == scan(body, limits)
