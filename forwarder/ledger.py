@@ -1,14 +1,14 @@
 """Offsets and receipts of the partitions that this process holds, and the outcomes that settle them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from base.clock import Clock
 from eventlog.log import StoredRecord
 from forwarder.ahead import Ahead
-from forwarder.destinations.base import Outcome
+from forwarder.destinations.base import Outcome, parked
 from forwarder.durable import Durable
 from forwarder.offsets import Offsets
 from forwarder.receipt_index import ReceiptIndex
@@ -147,6 +147,15 @@ class Ledger:
     def remembers(self, work: Work) -> bool:
         told = self._ahead.told(work)
         return told is not None and told[1].kind == "delivered"
+
+    def recall(self, standing: Iterable[Work]) -> None:
+        """Of a partition that was just assigned, those that are parked. Where a kill, or the loss of the partition, came
+        before the offset of one was told of, it is settled all the same: else it would go out twice, and once after what
+        follows it."""
+        for work in standing:
+            if self._ahead.told(work) is None and work.waiting is not None:
+                self._ahead.add(work, parked(work.waiting.reason), None)
+        self._ahead.write()
 
     def write(self) -> None:
         """What has been settled is known after a crash."""

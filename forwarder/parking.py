@@ -119,6 +119,11 @@ class Parking:
         )
         return [self.work(doc) for (doc,) in rows]
 
+    def beyond(self, partition: int, start: int) -> list[Work]:
+        """Those of a partition whose own offset is not below `start`."""
+        rows = self.store.read("SELECT doc FROM parked WHERE part = ? AND place >= ?", (partition, start))
+        return [self.work(doc) for (doc,) in rows]
+
     def hope(self, subject: str) -> list[Work]:
         """One that came behind the others and was never planned: it may bring what those wait for."""
         query = "SELECT doc FROM parked WHERE subject = ? AND reason = ? ORDER BY part, place LIMIT 1"

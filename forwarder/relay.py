@@ -104,6 +104,7 @@ class Relay:
                 await self.duplicates.restore(item.partition, start)
                 self.ledger.assign(item.partition, start)
                 self.log.info("partition.assigned", partition=item.partition, offset=start)
+                self.ledger.recall(self.parking.beyond(item.partition, start))
             case Revoked():
                 self._leave(item.partition)
                 self.log.info("partition.revoked", partition=item.partition)

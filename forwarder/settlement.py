@@ -87,9 +87,10 @@ class Settlement:
         self._tell(work, outcome)
 
     async def set_aside(self, works: Sequence[Work]) -> None:
-        """Parks what is still on its way, in the order given. What its call brings then is that of a parked event."""
-        works = [work for work in works if work.live]
-        first = {work.subject: work for work in reversed(works)}
+        """Parks what is still on its way, in the order given. What its call brings then is that of a parked event. One that
+        was parked out of the queue stays as it is: it may be delivered by now."""
+        first = {work.subject: work for work in reversed(works) if work.live}
+        works = [work for work in works if work.live and not work.aside]
         reasons = [Parked.KEEPS_FAILING if first[work.subject] is work else Parked.BEHIND_PARKED for work in works]
         await asyncio.gather(*(self._park(work, reason, due=True) for work, reason in zip(works, reasons, strict=True)))
 
