@@ -22,7 +22,8 @@ class Admission:
             return False
         self.requests += 1
         self.bytes += size
-        self._changed()
+        if not self._shown_soon:
+            self._show_soon()
         return True
 
     def is_half_full(self) -> bool:
@@ -31,13 +32,13 @@ class Admission:
     def leave(self, size: int) -> None:
         self.requests -= 1
         self.bytes -= size
-        self._changed()
-
-    def _changed(self) -> None:
-        """The gauge moves once a turn of the loop: it is a file that other processes read, and slow."""
         if not self._shown_soon:
-            self._shown_soon = True
-            asyncio.get_running_loop().call_soon(self._show)
+            self._show_soon()
+
+    def _show_soon(self) -> None:
+        """The gauge moves once a turn of the loop: it is a file that other processes read, and slow."""
+        self._shown_soon = True
+        asyncio.get_running_loop().call_soon(self._show)
 
     def _show(self) -> None:
         self._shown_soon = False

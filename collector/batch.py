@@ -25,7 +25,8 @@ def entry_of(batch: Call, event_id: str, entry: Any, decoded: Decoded, limits: M
         read = decode(_FORM, entry["form"].encode(errors="replace"), limits["lead" if _is_lead(call) else "call"])
     else:
         read = Decoded(entry, b"", faults_of(entry) if decoded.faults else ())
-    fields = {"sentAt": decoded.fields.get("sentAt"), **read.fields}
+    sent_at = decoded.fields.get("sentAt")
+    fields = dict(read.fields) if sent_at is None else {"sentAt": sent_at, **read.fields}
     if call is not None:
         fields.pop("call", None)
     faults = tuple(map(Remark, read.faults))

@@ -9,16 +9,19 @@ import orjson
 
 from base.reasons import Quarantine, Refusal, Warned
 from base.values import Value
-from collector.arrival import HeaderList, Reply
+from collector.arrival import Arrival, HeaderList, Reply
 from collector.calls import Call
 from collector.cors import origin_headers
 from collector.decide import Decision
 from collector.identity import Identity
 from collector.judge import Verdict
+from collector.keys import AppKey
 from collector.lead_cookie import COOKIE as LEAD_COOKIE
 from collector.lead_cookie import open_lead, seal_lead
 from collector.visitor import COOKIE as VISITOR_COOKIE
+from eventlog.event import Event
 
+_WITH_COOKIE: Final = frozenset({"ochn.web.init", "ochn.web.register"})  # events of browsers that keep something of it
 RETRY_AFTER: Final = ("retry-after", "2")
 
 STATUS: Final = {
@@ -96,7 +99,8 @@ class Asker(Value, frozen=True):
 
 
 def asker_of(decision: Decision) -> Asker:
-    return Asker(decision.call, decision.key.tenant, _cors(decision), decision.arrival.scheme == "https")
+    arrival, key = decision.arrival, decision.envelope.key
+    return Asker(decision.call, key.tenant, _cors(arrival, key), arrival.scheme == "https")
 
 
 class Told(Value, frozen=True):
@@ -104,13 +108,12 @@ class Told(Value, frozen=True):
 
     id: str
     eid: str | None
-    status: str
     reasons: tuple[Quarantine, ...]
     body: Mapping[str, Any]
     cookies: Mapping[str, str]
 
 
-NOTHING_TOLD: Final = Told("", None, "", (), {}, {})
+NOTHING_TOLD: Final = Told("", None, (), {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,12 @@ class Answers:
 
     def told(self, asker: Asker, verdict: Verdict) -> Told:
         """What an event's author is answered once it is durable."""
-        told = {**verdict.answer, **self._warnings(verdict)}
-        cookies = self._cookies(asker, verdict) if self.cookie_seconds and asker.call.surface == "web" else {}
-        event = verdict.event
-        return Told(event.id, event.clienteventid, status_of(verdict), verdict.reasons, told, cookies)
+        event, reasons = verdict.event, verdict.reasons
+        told: Mapping[str, Any] = verdict.answer
+        if self.warnings and verdict.remarks:
+            told = {**told, **_warnings(verdict)}
+        asks = self.cookie_seconds and asker.call.surface == "web" and event.type in _WITH_COOKIE and not reasons
+        return Told(event.id, event.clienteventid, reasons, told, self._cookies(asker, event) if asks else {})
 
     def reply(self, asker: Asker, told: Sequence[Told], durable: Sequence[bool]) -> Reply:
         """At least one is durable."""
@@ -139,20 +144,10 @@ class Answers:
         asked = decision.fields.get("email")
         if envelope.originverdict == "denied" or (asked and asked != lead.get("userEmail")):
             lead = {}
-        return Reply(200, orjson.dumps({"status": "ok", "data": lead}), _cors(decision))
+        return Reply(200, orjson.dumps({"status": "ok", "data": lead}), _cors(decision.arrival, envelope.key))
 
-    def _warnings(self, verdict: Verdict) -> dict[str, list[str]]:
-        """What the page's author should mend; an id that the vendor once issued is noted, and nothing to mend."""
-        if not self.warnings or not verdict.remarks:
-            return {}
-        told = [remark.sentence() for remark in verdict.remarks if remark.code is not Warned.FOREIGN_ID]
-        return {"warnings": told} if told else {}
-
-    def _cookies(self, asker: Asker, verdict: Verdict) -> dict[str, str]:
+    def _cookies(self, asker: Asker, event: Event) -> dict[str, str]:
         """By name."""
-        event = verdict.event
-        if verdict.reasons or event.type not in ("ochn.web.init", "ochn.web.register"):
-            return {}
         traits = f"Path=/; Max-Age={self.cookie_seconds}; SameSite=Lax{'; Secure' if asker.secure else ''}"
         if event.type == "ochn.web.init":
             # The page's script reads it: no HttpOnly.
@@ -161,9 +156,15 @@ class Answers:
         return {LEAD_COOKIE: f"{LEAD_COOKIE}={sealed}; {traits}; HttpOnly"} if sealed else {}
 
 
+def _warnings(verdict: Verdict) -> dict[str, list[str]]:
+    """What the page's author should mend; an id that the vendor once issued is noted, and nothing to mend."""
+    told = [remark.sentence() for remark in verdict.remarks if remark.code is not Warned.FOREIGN_ID]
+    return {"warnings": told} if told else {}
+
+
 def _one(asker: Asker, told: Told) -> Reply:
     body = {**_ANSWERS[asker.call.surface, asker.call.kind], **told.body}
-    headers = (("x-event-id", told.id), ("x-event-status", told.status), *asker.cors)
+    headers = (("x-event-id", told.id), ("x-event-status", _status(told.reasons)), *asker.cors)
     if told.cookies:
         headers = (*headers, *_set(told.cookies))
     return Reply(200, orjson.dumps(body), headers)
@@ -197,9 +198,9 @@ def _set(cookies: Mapping[str, str]) -> HeaderList:
     return tuple(("set-cookie", cookie) for cookie in cookies.values())
 
 
-def status_of(verdict: Verdict) -> str:
-    return f"quarantined; reason={','.join(verdict.reasons)}" if verdict.reasons else "accepted"
+def _status(reasons: Sequence[Quarantine]) -> str:
+    return f"quarantined; reason={','.join(reasons)}" if reasons else "accepted"
 
 
-def _cors(decision: Decision) -> HeaderList:
-    return origin_headers(decision.arrival.headers.get("origin"), decision.key)
+def _cors(arrival: Arrival, key: AppKey) -> HeaderList:
+    return origin_headers(arrival.headers.get("origin"), key)

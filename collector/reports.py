@@ -65,15 +65,19 @@ class Reports:
 
     def received(self, noted: Noted) -> None:
         self._received.add(noted.type, "quarantined" if noted.reasons else "accepted")
-        for reason in noted.reasons:
-            self._metrics.quarantined.labels(reason).inc()
+        if noted.reasons:
+            self._quarantined(noted)
         if noted.botrule is not None:
             self._bots.add(noted.botrule)
+        if noted.line:
+            self._logger.info("event.received", **noted.line)
+
+    def _quarantined(self, noted: Noted) -> None:
+        for reason in noted.reasons:
+            self._metrics.quarantined.labels(reason).inc()
         if Quarantine.OVER_RATE in noted.reasons:
             told = {"client": noted.client, "appkeyname": noted.appkeyname, "hint": _TOO_FAST}
             self._say_rarely("event.over_rate", Quarantine.OVER_RATE, **told)
-        if noted.line:
-            self._logger.info("event.received", **noted.line)
 
     def _line(self, verdict: Verdict) -> dict[str, Any]:
         event, reasons = verdict.event, verdict.reasons
