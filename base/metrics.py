@@ -21,11 +21,11 @@ class Counts:
         self._counter = cache(counter.labels)
         self._counts: dict[tuple[str, ...], int] = {}
 
-    def add(self, *labels: str) -> None:
+    def add(self, *labels: str, count: int = 1) -> None:
         """Call on the loop."""
         if not self._counts:
             asyncio.get_running_loop().call_soon(self._settle)
-        self._counts[labels] = self._counts.get(labels, 0) + 1
+        self._counts[labels] = self._counts.get(labels, 0) + count
 
     def _settle(self) -> None:
         counts, self._counts = self._counts, {}

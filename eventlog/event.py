@@ -4,7 +4,6 @@ The schema that others may validate against is docs/event.schema.json. Attribute
 what is not known is left out.
 """
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -43,7 +42,7 @@ class Event(Value, frozen=True, omit_defaults=True):
     tenant: str
     appkeyname: str
     door: str  # the path it came in by
-    data: Mapping[str, Any] = field(default_factory=_nothing)  # always told, also when there is nothing in it
+    data: dict[str, Any] = field(default_factory=_nothing)  # always told, also when there is nothing in it
     data_base64: str | None = None  # bytes that could not be decoded, in place of data
     source: str = field(default_factory=partial(str, SOURCE))  # always told: what a factory gives is no default
     schemaversion: str = field(default_factory=partial(str, SCHEMA_VERSION))
@@ -110,7 +109,7 @@ class Event(Value, frozen=True, omit_defaults=True):
             event: Event = _decode(body)
         except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise UnreadableEvent(f"not an event: {error}") from error
-        if event.type.count(".") < 1:
+        if "." not in event.type:
             raise UnreadableEvent("not an event: its type is no name")
         return event
 

@@ -94,18 +94,22 @@ class Batcher:
         works, full = self._next()
         if not works or not (full or now >= works[0].taken + self._policy.age):
             return []
-        chosen = set(map(id, works))
-        self._waiting = deque(work for work in self._waiting if id(work) not in chosen)
-        self._busy.update(work.subject for work in works)
+        if works[-1] is self._waiting[len(works) - 1]:  # nobody was passed over
+            for _ in works:
+                self._waiting.popleft()
+        else:
+            chosen = set(map(id, works))
+            self._waiting = deque([work for work in self._waiting if id(work) not in chosen])
+        self._busy.update([work.event.subject for work in works])
         return works
 
     def _next(self) -> tuple[list[Work], bool]:
         """The free visitors' events in order, up to the limits, and whether a limit was met. One event that is larger
         than the limit goes alone."""
         works: list[Work] = []
-        size = 0
+        size, busy = 0, self._busy
         for work in self._waiting:
-            if work.subject in self._busy:
+            if work.event.subject in busy:
                 continue
             if works and size + work.size > self._policy.bytes:
                 return works, True

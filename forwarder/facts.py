@@ -56,8 +56,8 @@ class FactStore:
 
     def _read_ahead(self, owners: Iterable[str]) -> None:
         """What is not in memory, in few queries: a batch has a thousand visitors."""
-        known = (self._unwritten, self._cache)
-        missing = [owner for owner in dict.fromkeys(owners) if not any(owner in docs for docs in known)]
+        unwritten, cache = self._unwritten, self._cache
+        missing = [owner for owner in dict.fromkeys(owners) if owner not in cache and owner not in unwritten]
         for first in range(0, len(missing), _READ_TOGETHER):
             chosen = missing[first : first + _READ_TOGETHER]
             marks = ",".join("?" * len(chosen))
@@ -211,6 +211,8 @@ class View:
 
     def owner(self, key: str) -> str:
         scope = outer = key.rpartition("/")[0]
+        if scope in self._visitors:  # most are a visitor's own
+            return self._visitors[scope]
         while outer not in self._visitors and "/" in outer:
             outer = outer.rpartition("/")[0]
         return self._visitors.get(outer, scope)

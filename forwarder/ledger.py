@@ -99,14 +99,16 @@ class Ledger:
         """`works` are those of the records that are this destination's to settle; the others are settled by this, and
         so is what was settled here before. Those that are left."""
         held = self._partitions[partition]
-        held.offsets.take((record.position.offset for record in records), end)
-        held.works.update((work.offset, work) for work in works)
+        offsets = [record.position.offset for record in records]
+        held.offsets.take(offsets, end)
+        held.works.update([(work.offset, work) for work in works])
         held.out += len(works)
         self.waiting += len(works)
-        self.waiting_bytes += sum(work.size for work in works)
-        for record in records:
-            if record.position.offset not in held.works:
-                held.offsets.settle(record.position.offset)
+        self.waiting_bytes += sum([work.size for work in works])
+        if len(works) < len(offsets):
+            for offset in offsets:
+                if offset not in held.works:
+                    held.offsets.settle(offset)
         return [work for work in works if not self._is_settled(held, work)]
 
     def _is_settled(self, held: _Partition, work: Work) -> bool:
@@ -121,24 +123,27 @@ class Ledger:
         held.offsets.take((), end)
         held.stretch.lose(first, end, cause)
 
-    def settle(self, work: Work, outcome: Outcome, answer: int | None = None) -> bool:
-        """`answer` is the HTTP status of the reply that settled it. False: nothing waits for it here."""
-        held = self._partitions.get(work.partition)
-        if held is None or held.works.get(work.offset) is not work:
-            return False
-        self._settle(held, work, (work.event.id, outcome, answer))
-        if outcome.kind != "filtered":
-            self._ahead.add(work, outcome, answer)
-        return True
+    def settle(self, works: Iterable[Work], outcome: Outcome, answer: int | None = None) -> list[Work]:
+        """Those of `works` that waited here. `answer` is the HTTP status of the reply that settled them."""
+        settled = []
+        for work in works:
+            held = self._partitions.get(work.partition)
+            if held is not None and held.works.get(work.offset) is work:
+                self._settle(held, work, (work.event.id, outcome, answer))
+                settled.append(work)
+                if outcome.kind != "filtered":
+                    self._ahead.add(work, outcome, answer)
+        return settled
 
     def _settle(self, held: _Partition, work: Work, told: Told) -> None:
-        del held.works[work.offset]
+        offset = work.offset
+        del held.works[offset]
         self._leave(work)
         self.uncommitted += 1
-        if self.uncommitted >= self._enough:
+        if self.uncommitted == self._enough:
             self.due.set()
-        held.stretch.add(work.offset, told)
-        held.offsets.settle(work.offset)
+        held.stretch.add(offset, told)
+        held.offsets.settle(offset)
 
     def remember(self, work: Work, outcome: Outcome, answer: int | None) -> None:
         """It was delivered when its partition had gone."""

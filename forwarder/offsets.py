@@ -17,20 +17,26 @@ class Offsets:
         self._taken.extend(offsets)
         self._end = end
 
+    def _advance(self) -> None:
+        """Only when it is asked for: thousands are settled between two commits."""
+        taken, settled = self._taken, self._settled
+        while taken and taken[0] in settled:
+            settled.remove(taken.popleft())
+
     def settle(self, offset: int) -> None:
         """`offset` was taken and is not settled yet."""
         self._settled.add(offset)
-        while self._taken and self._taken[0] in self._settled:
-            self._settled.remove(self._taken.popleft())
 
     @property
     def committable(self) -> int:
         """The next offset to read, were this process to die now."""
+        self._advance()
         return self._taken[0] if self._taken else self._end
 
     @property
     def ahead(self) -> int:
         """Settled ones that can't be committed, for one before them is not settled."""
+        self._advance()
         return len(self._settled)
 
     @property

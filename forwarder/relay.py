@@ -179,5 +179,7 @@ class Relay:
 
 def _is_ours(record: StoredRecord, destination: str) -> bool:
     """A replayed event is for the destination that its header names."""
-    meant = dict(record.headers).get(DESTINATION_HEADER)
-    return meant is None or meant == destination.encode()
+    for name, meant in record.headers:
+        if name == DESTINATION_HEADER:
+            return meant == destination.encode()
+    return True

@@ -252,7 +252,7 @@ def _works(part: Sequence[Work], call: Call) -> list[Work]:
 def _note(works: Sequence[Work], part: Sequence[Work], answer: Answer, now: float) -> None:
     for work in works or part:
         if answer.call.purpose not in work.purposes:
-            work.purposes.append(answer.call.purpose)
+            work.purposes = (*work.purposes, answer.call.purpose)
     for work in works:
         work.attempts += 1
         work.first_attempt = work.first_attempt or now

@@ -38,21 +38,23 @@ class Settlement:
         self._late = Counts(self.metrics.late)
 
     async def settle_all(self, outcomes: Iterable[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
-        """Those that the offset alone settles need no task each: of a thousand, most are such."""
+        """Those that the offset alone settles need no task each, and go together: of a thousand, most are such."""
         answer = _answer(evidence)
-        left = [pair for pair in outcomes if not self._settle_at_once(*pair, answer)]
+        left: list[tuple[Work, Outcome]] = []
+        for outcome, works in _by_outcome(outcomes):
+            settled = set(map(id, self._settle_at_once(works, outcome, answer)))
+            left += [(work, outcome) for work in works if id(work) not in settled]
         self.ledger.write()
         if left:
             await asyncio.gather(*(self.settle(work, outcome, evidence) for work, outcome in left))
 
-    def _settle_at_once(self, work: Work, outcome: Outcome, answer: int | None) -> bool:
-        """False: more than the offset must be durable, or it counts here no more."""
-        if work.waiting is not None or outcome.kind not in ("delivered", "filtered"):
-            return False
-        if not self.ledger.settle(work, outcome, answer):
-            return False
-        self._tell(work, outcome)
-        return True
+    def _settle_at_once(self, works: Iterable[Work], outcome: Outcome, answer: int | None) -> list[Work]:
+        """Not those for which more than the offset must be durable, nor those that count here no more."""
+        if outcome.kind not in ("delivered", "filtered"):
+            return []
+        settled = self.ledger.settle([work for work in works if work.waiting is None], outcome, answer)
+        self._tell(settled, outcome)
+        return settled
 
     async def settle(self, work: Work, outcome: Outcome, evidence: Evidence | None = None) -> None:
         """Events of a partition that was lost are the new owner's to settle; who may be this one again."""
@@ -71,12 +73,12 @@ class Settlement:
             await self.dead_letters.put(work, outcome.reason, outcome.detail, evidence)
         if work.waiting is not None:
             await self.parking.forget(work)
-        if not self.ledger.settle(work, outcome, _answer(evidence)):
+        if not self.ledger.settle([work], outcome, _answer(evidence)):
             if not work.live:
                 return
             await self.ledger.settle_parked(work, outcome, _answer(evidence))
         self.ledger.write()
-        self._tell(work, outcome)
+        self._tell([work], outcome)
 
     async def _remember(self, work: Work, outcome: Outcome, answer: int | None) -> None:
         """Delivered when its partition had gone: should that come back, it is not sent again."""
@@ -84,7 +86,7 @@ class Settlement:
         self.ledger.write()
         if work.waiting is not None:
             await self.parking.forget(work)
-        self._tell(work, outcome)
+        self._tell([work], outcome)
 
     async def set_aside(self, works: Sequence[Work]) -> None:
         """Parks what is still on its way, in the order given. What its call brings then is that of a parked event. One that
@@ -104,19 +106,21 @@ class Settlement:
         elif not work.aside:
             work.aside = True
             await self.parking.park(work, reason, due=due)
-            if self.ledger.settle(work, parked(reason)):
+            if self.ledger.settle([work], parked(reason)):
                 self.ledger.write()
-                self._tell(work, parked(reason))
+                self._tell([work], parked(reason))
             elif work.live or self.ledger.remembers(work):  # settled meanwhile
                 await self.parking.forget(work)  # else it is another's, and so is the record: it may be parked there
 
-    def _tell(self, work: Work, outcome: Outcome) -> None:
+    def _tell(self, works: Sequence[Work], outcome: Outcome) -> None:
+        if not works:
+            return
         destination = self.status.destination
-        self.status.count(outcome)
-        self._counts.add(destination, outcome.kind, str(outcome.reason))
+        self.status.count(outcome, len(works))
+        self._counts.add(destination, outcome.kind, str(outcome.reason), count=len(works))
         if outcome.late:
-            self._late.add(destination)
-        if self.events_logged:
+            self._late.add(destination, count=len(works))
+        for work in works if self.events_logged else ():
             self.log.info(
                 "event.settled",
                 id=work.event.id,
@@ -128,6 +132,18 @@ class Settlement:
                 detail=outcome.detail,
                 purposes=work.purposes,
             )
+
+
+def _by_outcome(outcomes: Iterable[tuple[Work, Outcome]]) -> Iterable[tuple[Outcome, list[Work]]]:
+    """By the very same value, as who judges many gives it to many: to compare them would cost what this is to save."""
+    found: dict[int, tuple[Outcome, list[Work]]] = {}
+    for work, outcome in outcomes:
+        known = found.get(id(outcome))
+        if known is None:
+            found[id(outcome)] = (outcome, [work])
+        else:
+            known[1].append(work)
+    return found.values()
 
 
 def _answer(evidence: Evidence | None) -> int | None:

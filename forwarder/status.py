@@ -53,15 +53,16 @@ class Status:
     _failed: str | None = None  # when it last was seen in trouble
     _delivered: deque[tuple[float, int]] = field(default_factory=deque)  # (monotonic, how many by then)
 
-    def count(self, outcome: Outcome) -> None:
-        self.late += outcome.late
+    def count(self, outcome: Outcome, events: int) -> None:
+        if outcome.late:
+            self.late += events
         if outcome.kind == "delivered":
-            self.delivered += 1
+            self.delivered += events
             self.last_success = self.clock.now()
         elif outcome.kind == "dead":
-            self.dead += 1
+            self.dead += events
         elif outcome.kind == "filtered":
-            self.filtered[str(outcome.reason)] += 1
+            self.filtered[str(outcome.reason)] += events
 
     def show(self, breaker: Breaker, parked: int, in_flight: int, *, assigned: bool) -> None:
         state: tuple[str, str | None] = (breaker.state, breaker.reason)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from base.reasons import Parked
 from base.values import Value
@@ -27,8 +27,8 @@ class Waiting(Value, frozen=True):
     since: float
 
 
-class Work(Struct, eq=False):
-    """`live` is False once the partition is another's: then nothing of it counts here any more."""
+class Work(Struct, eq=False, gc=False):
+    """Part of no cycle, and there are thousands (base/values.py). `live` is False once the partition is another's: then nothing of it counts here any more."""
 
     event: Event
     partition: int
@@ -38,7 +38,7 @@ class Work(Struct, eq=False):
     waiting: Waiting | None = None
     attempts: int = 0
     first_attempt: float | None = None  # seconds since the epoch
-    purposes: list[str] = field(default_factory=list)
+    purposes: tuple[str, ...] = ()
     live: bool = True
     aside: bool = False  # parked, or about to be, while a unit or the queue still holds it
 

@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -98,7 +97,7 @@ def an_event(number: int, visitor: int, now: float) -> bytes:
     return event._replace(consent="cookie=accepted", clientaddress="203.0.113.7", useragent=AGENT).to_bytes()
 
 
-def sent_event(kind: str, event_id: str, subject: str, data: Mapping[str, Any], now: float) -> Event:
+def sent_event(kind: str, event_id: str, subject: str, data: dict[str, Any], now: float) -> Event:
     """As the collector makes it of a page's send, at `now` (seconds since the epoch)."""
     moment = rfc3339(now)
     return Event(

@@ -107,7 +107,7 @@ async def settle(ledger: Ledger, group: Sequence[Event], positions: Sequence[Pos
         ledger.take(number, records, works, part[-1][1].offset + 1)
         for work in works:
             outcome = filtered(FILTERS[name]) if name in FILTERS else delivered()
-            ledger.settle(work, outcome, None if name in FILTERS else 200)
+            ledger.settle([work], outcome, None if name in FILTERS else 200)
     for number, end in (await ledger.committable()).items():
         ledger.committed(number, end)
 

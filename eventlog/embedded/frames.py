@@ -8,6 +8,7 @@ nothing that a visitor sent can pass for a frame when a reader looks for the nex
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -73,7 +74,7 @@ def frame_at(buffer: bytes, at: int, origin: int = 0) -> Frame | None:
         timestamp,
         buffer[key_begin:value_begin],
         None if value_length < 0 else buffer[value_begin:value_end],
-        _unpack_headers(buffer, value_end, headers) if headers else (),
+        _unpack_headers(buffer[value_end:end], headers) if headers else (),
         origin + at,
         origin + end,
     )
@@ -93,12 +94,14 @@ def _pack_headers(headers: Headers) -> bytes:
     return b"".join(_HEADER.pack(len(name), len(value)) + name + value for name, value in named)
 
 
-def _unpack_headers(buffer: bytes, at: int, count: int) -> Headers:
-    headers = []
+@lru_cache(maxsize=64)
+def _unpack_headers(packed: bytes, count: int) -> Headers:
+    """Kept, as nearly all records carry the same."""
+    headers, at = [], 0
     for _ in range(count):
-        name_length, value_length = _HEADER.unpack_from(buffer, at)
+        name_length, value_length = _HEADER.unpack_from(packed, at)
         at += _HEADER.size
         middle, end = at + name_length, at + name_length + value_length
-        headers.append((buffer[at:middle].decode(), buffer[middle:end]))
+        headers.append((packed[at:middle].decode(), packed[middle:end]))
         at = end
     return tuple(headers)

@@ -80,7 +80,7 @@ async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Pa
     ledger.revoke(0)
     assert (work.live, ledger.waiting, ledger.waiting_bytes, ledger.ends()) == (False, 0, 0, {})
     ledger.assign(0, 4)
-    ledger.settle(work, delivered())
+    assert ledger.settle([work], delivered()) == []
     assert await ledger.committable() == {}
     assert "receipts" not in log.topics
     await store.close(1)
