@@ -1,3 +1,5 @@
+//# allFunctionsCalledOnLoad
+// (Chromium compiles them all while they arrive, off the page's thread, and not one by one on it.)
 /*
  * omnichannel.js: tells the collector what happens on a page, and loses nothing on the way.
  * It reads in the order of an event's life: called, made, kept, sent, answered; then leaving the page, and coming back.
@@ -28,8 +30,8 @@
 (function () {
   'use strict';
 
-  if (window.ochn && window.ochn.version) return; // loaded twice
-  const early = (window.ochn && window.ochn.q) || [];
+  const { version, q: early = [] } = window.ochn || {};
+  if (version) return; // loaded twice
 
   const QUEUE = 'ochn:q:';
   const TAB = 'ochn:tab:';
@@ -88,8 +90,8 @@
 
   function cookie(name) {
     return attempt(() => {
-      const found = document.cookie.split('; ').find((pair) => pair.startsWith(name + '='));
-      return decodeURIComponent(found.slice(name.length + 1));
+      const [, found] = ('; ' + document.cookie).split('; ' + name + '=');
+      return found && decodeURIComponent(found.split(';')[0]); // nothing is thrown where there is none: that is dear
     }) || '';
   }
 
@@ -98,9 +100,8 @@
   function mayTrack() {
     if (!options.consent) return true;
     const said = cookie('cookie_consent');
-    if (said === 'accepted') return true;
-    if (said === 'declined') return false;
-    const purpose = attempt(() => JSON.parse(said)[options.consent === true ? 'analytics' : options.consent]);
+    const purpose = /^(accepted|declined)$/.test(said) ? said :
+      attempt(() => JSON.parse(said)[options.consent === true ? 'analytics' : options.consent]);
     if (purpose !== undefined) return /^(true|1|yes|accepted|granted)$/.test(purpose);
     return navigator.globalPrivacyControl || navigator.doNotTrack === '1' ? false : undefined;
   }
@@ -161,13 +162,12 @@
   function prepopulate(person) {
     const email = plain(person && person.email);
     const lead = email && recall().find((one) => plain(one.fields.userEmail) === email);
-    const found = { status: 'ok', message: lead ? 'registered' : 'not registered' };
-    found.data = lead ? lead.fields : {};
-    return Object.assign(Promise.resolve(found), found);
+    return lead ? answer('ok', 'registered', 0, lead.fields) : answer('ok', 'not registered', 0, {});
   }
 
-  function answer(status, message, promise) {
-    return Object.assign(promise || Promise.resolve({ status, message }), { status, message });
+  function answer(status, message, promise, data) {
+    const said = data ? { status, message, data } : { status, message };
+    return Object.assign(promise || Promise.resolve(said), said);
   }
 
   // --- Made ------------------------------------------------------------------------------------------------------
@@ -176,16 +176,24 @@
 
   function make(path) {
     lastTime = Math.max(Date.now(), lastTime + 1); // ids are never the same twice, and sort as the events came
-    const event = {
-      path, eid: lastTime.toString(36) + tab, mail: '',
-      form: new URLSearchParams(), long: new URLSearchParams(), files: [], room: MAX_FIELDS,
-    };
+    const eid = lastTime.toString(36) + tab;
     const key = appKey();
-    if (key) event.form.append('appkey', key);
-    event.form.append('eid', event.eid);
-    event.form.append('ts', Date.now());
+    const body = (key && 'appkey=' + encode(key) + '&') + 'eid=' + eid + '&ts=' + Date.now();
+    const event = { path, eid, mail: '', body, extra: '', files: [], room: MAX_FIELDS };
     add(event, 'consent', cookie('cookie_consent') || null); // the cookie itself does not go to another origin
     return event;
+  }
+
+  function encode(text) {
+    try {
+      return encodeURIComponent(text);
+    } catch (e) { // a lone surrogate, which this mends
+      return String(new URLSearchParams({ '': text })).slice(1);
+    }
+  }
+
+  function pair(name, value) {
+    return '&' + encode(name) + '=' + encode(value);
   }
 
   // {a: [1, {b: 2}]} -> a[0]=1, a[1][b]=2: as JSON reads it, in PHP's brackets. What a form cannot carry stays behind
@@ -196,12 +204,13 @@
       if (value == null || value.nodeType || typeof value === 'function') return;
       event.room -= FIELD_COST + name.length;
       if (event.room < 0 || depth > 5 || name.replace(/[^\0-\x7f]/g, '...').length > MAX_NAME) throw name;
-      if (value instanceof Blob) addFile(event, name, value, depth);
-      else if (typeof value === 'object') {
+      if (typeof value !== 'object') addText(event, name, String(value));
+      else if (value instanceof Blob) addFile(event, name, value, depth);
+      else {
         for (const key of Object.keys(value)) {
           if (!/^\d{3,}$/.test(key)) add(event, name + '[' + key + ']', value[key], depth + 1);
         }
-      } else addText(event, name, String(value));
+      }
     } catch (e) {
       note('left out', name);
     }
@@ -209,11 +218,11 @@
 
   function addText(event, name, text) {
     // A lead's long text is most often a file in base64 already.
-    if (text.length > MAX_VALUE && event.path === 'register') event.long.append(name, text);
+    if (text.length > MAX_VALUE && event.path === 'register') event.extra += pair(name, text);
     else {
       text = text.slice(0, Math.min(MAX_VALUE, event.room));
       event.room -= text.length;
-      event.form.append(name, text); // mends lone surrogates, where encodeURIComponent would throw
+      event.body += pair(name, text);
     }
   }
 
@@ -229,24 +238,28 @@
       const reader = new FileReader();
       reader.onloadend = () => {
         const data = String(reader.result || '').split(',')[1]; // data:image/png;base64,iVBORw0…
-        if (data) event.long.append(name, data);
+        if (data) event.extra += pair(name, data);
         done();
       };
       reader.readAsDataURL(file);
     }));
     Promise.all(reads).catch(() => note('left out', 'file')).then(() => {
       event.held = false;
-      event.extra = String(event.long);
       if (queue.includes(event)) keep(event);
       wake();
     });
   }
 
   function addPage(event) {
-    add(event, 'page', { url: location.href, title: document.title, referrer: document.referrer });
-    new URLSearchParams(location.search).forEach((value, name) => {
-      if (/^utm_./.test(name)) add(event, 'utm[' + name.slice(4) + ']', value);
-    });
+    const url = document.URL;
+    add(event, 'page[url]', url);
+    add(event, 'page[title]', document.title);
+    add(event, 'page[referrer]', document.referrer);
+    if (url.includes('utm_')) { // as good as never
+      new URLSearchParams(location.search).forEach((value, name) => {
+        if (/^utm_./.test(name)) add(event, 'utm[' + name.slice(4) + ']', value);
+      });
+    }
   }
 
   function introduction(email) {
@@ -256,21 +269,16 @@
     add(event, 'technicalInfo', {
       screenSize: screen.width + 'x' + screen.height,
       browserUserAgent: navigator.userAgent,
-      browserType: agent([
-        ['Edge', /Edg/], ['Opera', /OPR/], ['Firefox', /Firefox|FxiOS/], ['Chrome', /Chrom|CriOS/], ['Safari', /Safari/],
-      ]),
-      deviceOs: agent([
-        ['Windows', /Windows/], ['Android', /Android/], ['iOS', /iPhone|iPad|iPod/], ['macOS', /Mac OS/],
-        ['Linux', /Linux|CrOS/],
-      ]),
+      browserType: agent('Edge=Edg,Opera=OPR,Firefox=Firefox|FxiOS,Chrome=Chrom|CriOS,Safari'),
+      deviceOs: agent('Windows,Android,iOS=iPhone|iPad|iPod,macOS=Mac OS,Linux=Linux|CrOS'),
     });
     addPage(event);
     return event;
   }
 
   function agent(marks) {
-    const found = marks.find((mark) => mark[1].test(navigator.userAgent));
-    return found && found[0];
+    const found = marks.split(',').find((mark) => navigator.userAgent.match(mark.split('=').pop()));
+    return found && found.split('=')[0];
   }
 
   // --- Kept ------------------------------------------------------------------------------------------------------
@@ -301,8 +309,6 @@
 
   function enqueue(event) {
     if (mayTrack() === false && event.path !== 'register') return erase();
-    event.body = String(event.form);
-    event.extra = String(event.long);
     queue.push(event);
     keep(event);
     trim();
@@ -311,8 +317,7 @@
   }
 
   function keep(event) {
-    const withFiles = event.extra && event.extra.length <= MAX_KEPT_FILES;
-    const text = withFiles ? event.body + '&' + event.extra : event.body;
+    const text = event.body + (event.extra.length > MAX_KEPT_FILES ? '' : event.extra);
     event.size = text.length;
     if (!mayTrack() && event.path !== 'register') return; // in memory until the visitor has answered
     while (!(event.stored = disk.set(QUEUE + event.eid, event.path + '\n' + text))) {
@@ -322,7 +327,7 @@
       next.stored = false;
       disk.remove(QUEUE + next.eid);
     }
-    lease(LEASE);
+    if (timer >= 0) lease(LEASE); // before that, it is for attend to give
   }
 
   // A living tab goes on with its events when their copies are gone.
@@ -384,7 +389,7 @@
     if (!may) return;
     queue.filter((event) => !event.stored).forEach(keep);
     adopt();
-    equip();
+    attempt(equip); // a policy may stop it
   }
 
   // Takes over what closed, crashed and left pages still had; looks again when the word of a living tab runs out.
@@ -496,7 +501,7 @@
 
   function keyOf(event) {
     const key = /^appkey=([^&]*)/.exec(event.body);
-    return key ? decodeURIComponent(key[1].replace(/\+/g, ' ')) : appKey();
+    return key ? decodeURIComponent(key[1]) : appKey();
   }
 
   // -> whether it is on its way: at leave a load may be too heavy; its copy waits for the next page.
@@ -504,10 +509,9 @@
     const [first] = load;
     let named = true; // past an init, the visitor is whom the collector answers it with
     const events = load.map((event) => {
-      const call = event.path;
       const form = addressed(event, named);
-      named = named && call !== 'init';
-      return { call, form };
+      named = named && event.path !== 'init';
+      return { call: event.path, form };
     });
     const body = load[1] ? JSON.stringify({ appkey: keyOf(first), events }) : events[0].form;
     if (leaving && airborne + body.length > MAX_AIRBORNE) return false;
@@ -524,23 +528,22 @@
   }
 
   function addressed(event, named) {
-    const last = new URLSearchParams({ sentAt: Date.now() });
-    if (!event.body.startsWith('appkey=')) last.append('appkey', appKey());
+    let last = pair('sentAt', Date.now());
+    if (!event.body.startsWith('appkey=')) last += pair('appkey', appKey());
     if (event.path !== 'init') {
       if (named && visitor.kind) {
-        last.append('uid', visitor.id); // named so on the wire also when it is a pid
-        last.append('uType', visitor.kind);
+        last += pair('uid', visitor.id) + pair('uType', visitor.kind); // named so on the wire also when it is a pid
       }
     } else if (visitor.id && !(visitor.kind === 'c' && event.mail && event.mail !== visitor.mail)) {
-      last.append('pid', visitor.id); // unless another person signs in here: those two are not one visitor
+      last += pair('pid', visitor.id); // unless another person signs in here: those two are not one visitor
     }
-    return event.body + (event.extra && '&' + event.extra) + '&' + last;
+    return event.body + event.extra + last;
   }
 
   // -> {status, body, wait?, verdict?}; status 0 when nothing is known of what became of it. Never rejects.
   function post(path, body, leaving) {
     const url = urlOf(path);
-    const headers = path === 'batch' ? {} : { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const kind = path === 'batch' ? 'text/plain;charset=UTF-8' : 'application/x-www-form-urlencoded';
     const keepalive = airborne + body.length <= MAX_AIRBORNE;
     const weight = keepalive ? body.length : 0;
     airborne += weight;
@@ -548,13 +551,13 @@
     let reply;
     try {
       const abort = new AbortController();
-      deadline = setTimeout(() => abort.abort(), 2e4 + body.length / 20); // a slow line still makes 20 KB/s
+      deadline = later(() => abort.abort(), 2e4 + body.length / 20); // a slow line still makes 20 KB/s
       reply = Promise.resolve(fetch(url, {
-        method: 'POST', body, keepalive, headers, signal: abort.signal,
+        method: 'POST', body, keepalive, headers: { 'Content-Type': kind }, signal: abort.signal,
         credentials: options.credentials ? 'include' : 'same-origin',
       })).then(readReply);
     } catch (e) { // fetch is missing, or the page has replaced it by one that throws
-      reply = leaving ? beacon(url, body) : request(url, body, headers);
+      reply = leaving ? beacon(url, body) : request(url, body, kind);
     }
     return reply.catch(() => ({ status: 0, body: {} })).then((outcome) => {
       clearTimeout(deadline);
@@ -572,17 +575,17 @@
 
   // At leave, and silent about the outcome: the copy stays.
   function beacon(url, body) {
-    return new Promise((resolve) => {
+    return new Promise((resolve, fail) => {
       navigator.sendBeacon(url, body[0] === '{' ? body : new URLSearchParams(body));
-      resolve({ status: 0, body: {} });
+      fail();
     });
   }
 
-  function request(url, body, headers) {
+  function request(url, body, kind) {
     return new Promise((resolve) => {
       const xhr = new XMLHttpRequest();
       xhr.open('POST', url);
-      Object.keys(headers).forEach((name) => xhr.setRequestHeader(name, headers[name]));
+      xhr.setRequestHeader('Content-Type', kind);
       xhr.withCredentials = !!options.credentials;
       xhr.timeout = 2e4 + body.length / 20;
       xhr.onloadend = () => {
@@ -668,8 +671,8 @@
     return 8600 + Math.random() * (most - 8600);
   }
 
-  function sketch(event) {
-    return { path: event.path, eid: event.eid, body: event.body };
+  function sketch({ path, eid, body }) {
+    return { path, eid, body };
   }
 
   // --- Who the visitor is ----------------------------------------------------------------------------------------
@@ -699,14 +702,14 @@
 
   function setCookie(id, seconds) {
     const secure = location.protocol === 'https:' ? ';secure' : '';
-    const text = COOKIE + '=' + encodeURIComponent(id) + ';path=/;max-age=' + seconds + ';samesite=lax' + secure;
+    const text = COOKIE + '=' + encode(id) + ';path=/;max-age=' + seconds + ';samesite=lax' + secure;
     attempt(() => { document.cookie = text; });
   }
 
   // 32 bits: tells whether it is the same e-mail as before without keeping it.
   function hash(email) {
     let bits = 0;
-    for (const letter of plain(email)) bits = (Math.imul(bits, 31) + letter.codePointAt(0)) >>> 0;
+    for (const letter of plain(email)) bits = (bits * 31 + letter.codePointAt(0)) >>> 0;
     return bits ? bits.toString(36) : '';
   }
 
@@ -836,8 +839,7 @@
     const run = attempt(() => ochntrack);
     if (typeof run !== 'function') return;
     tracked = true;
-    const failed = (e) => note('ochntrack failed', e);
-    try { Promise.resolve(run()).catch(failed); } catch (e) { failed(e); }
+    new Promise((done) => done(run())).catch((e) => note('ochntrack failed', e));
   }
 
   function trackOnce() {
@@ -847,13 +849,14 @@
   // What the page waits for. What has been called is stored by the end of it, and leaves with the page.
   function start() {
     later(attend, 0); // the oldest first, before anything new is sent
-    early.forEach(([name, ...given]) => calls[name] && calls[name](...given));
+    timer = -1; // it is the next attempt
+    early.forEach(([name, ...given]) => attempt(() => calls[name](...given)));
     trackOnce();
-    listen(window, 'DOMContentLoaded', trackOnce); // declared further down the page
-    listen(window, 'load', trackOnce);
+    if (!tracked) { // declared further down the page
+      listen(window, 'DOMContentLoaded', trackOnce);
+      listen(window, 'load', trackOnce);
+    }
     listen(window, 'pagehide', onPageHide);
-    listen(window, 'pageshow', onPageShow);
-    listen(document, 'visibilitychange', () => document.hidden && leave());
   }
 
   // What it need not wait for. To hear of storage costs as much as to open it: Chromium then opens both of a page's.
@@ -862,15 +865,18 @@
     listen(window, 'online', onOnline);
     listen(window, 'storage', onStorage);
     listen(window, 'pageswap', onPageSwap);
+    listen(window, 'pageshow', onPageShow);
+    listen(document, 'visibilitychange', () => document.hidden && leave());
     attempt(() => listen(navigation, 'navigate', onNavigate)); // not every browser has one
+    pause(0);
   }
 
   const calls = {
     init: safely(init), send: safely(send), register: safely(register), prepopulate: safely(prepopulate),
-    config: safely(config),
+    config: safely(config), version: '0.2.0',
+    state: () => ({ visitor: visitor.id, kind: visitor.kind, queued: queue.length, sent, dropped, failures }),
   };
-  const state = () => ({ visitor: visitor.id, kind: visitor.kind, queued: queue.length, sent, dropped, failures });
-  window.ochn = Object.assign({ version: '0.2.0', state }, calls);
+  window.ochn = calls;
 
   if (document.prerendering) listen(document, 'prerenderingchange', start);
   else safely(start)();
