@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -27,6 +28,13 @@ def die_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stand() -> None:
+    """What stands now stands to the end: looking through it again and again would stop the loop for tens of milliseconds
+    (docs/decisions/0002-embedded-log.md)."""
+    gc.collect()
+    gc.freeze()
 
 
 def take_all_descriptors() -> None:

@@ -8,6 +8,7 @@ import uvloop
 
 from base.errors import UserError
 from base.lock import lock_data_dir
+from base.process import stand
 from base.ready import tell_ready
 from base.settings import load
 from forwarder.service import run_forwarder
@@ -30,6 +31,7 @@ def main() -> int:
 
 
 def _say_ready() -> None:
+    stand()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     tell_ready(os.environ)

@@ -1,6 +1,7 @@
 """Builds a forwarder from its settings, and runs it until a signal ends it."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,6 +35,7 @@ from forwarder.transport_httpx import HttpxTransport
 from forwarder.transport_lean import LeanTransport
 
 ADMIN_PORT: Final = 9081
+YOUNG_OBJECTS: Final = 20_000  # that are looked through for cycles at a time: those of a window end with it, in none
 CLOSE_SECONDS: Final = 0.5  # for the log to settle what the drain has left
 
 
@@ -101,6 +103,7 @@ async def run_forwarder(
         stack.callback(asyncio.create_task(hearing).cancel)
         watching = ClockWatch(data_dir=settings.data_dir, clock=around.clock, metrics=around.metrics, log=around.log)
         stack.callback(asyncio.create_task(watching.run()).cancel)
+        gc.set_threshold(YOUNG_OBJECTS)
         ready()
         targets = [_target(destination, settings) for destination in running]
         relays = (keep_delivering(target, forwarder.log, forwarder.around, ending) for target in targets)

@@ -1,7 +1,6 @@
 """What the supervisor starts: `python -m ochn.serving.child collector|forwarder|sandbox NUMBER [SOCKET]`."""
 
 import asyncio
-import gc
 import os
 import socket
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 import uvloop
 
 from base.errors import UserError
-from base.process import die_with_parent, take_all_descriptors
+from base.process import die_with_parent, stand, take_all_descriptors
 from base.ready import tell_ready
 from base.settings import load
 from ochn.config import Settings
@@ -37,10 +36,7 @@ def _service(settings: Settings, arguments: list[str]) -> Coroutine[Any, Any, No
     role, number = arguments[0], int(arguments[1])
 
     def ready() -> None:
-        """What stands now stands to the end: looking through it again and again would stop the loop for tens of
-        milliseconds (docs/decisions/0002-embedded-log.md)."""
-        gc.collect()
-        gc.freeze()
+        stand()
         tell_ready(os.environ)
 
     if role == "collector":
