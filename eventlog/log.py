@@ -7,7 +7,7 @@ Implementations: `memory` (ships for tests and `explain`), `embedded` (the defau
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from base.values import Value
 from eventlog.errors import AppendError
@@ -83,12 +83,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """`committed` is where this partition goes on; None: the group starts here for the first time, at `start`."""
+    """`committed` is where this partition goes on; None: the group starts here for the first time, at `start`. `note` is
+    what was committed with it, perhaps by another host."""
 
     topic: str
     partition: int
     committed: int | None
     start: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +115,18 @@ class Gap:
 Item = Batch | Assigned | Revoked | Gap
 
 
+NOTE_CHARACTERS: Final = 4000  # Kafka takes 4096 with an offset
+
+
 class LogReader(Protocol):
     async def next(self, max_records: int, wait: float) -> Item | None:
         """The next item, or None after `wait` seconds. `max_records` 0: membership only, no batch (a paused reader
         keeps its partitions this way). Batches of a partition follow each other without a hole but for a Gap."""
         ...
 
-    async def commit(self, partition: int, offset: int) -> None:
-        """Durable when it returns: `offset` is the next to read. Fenced when the partition is another's by now."""
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
+        """Durable when it returns: `offset` is the next to read. Fenced when the partition is another's by now. `note`,
+        of NOTE_CHARACTERS at most (ASCII), stands beside it until the next commit; a broker may not want it."""
         ...
 
     async def close(self, deadline: float) -> None: ...

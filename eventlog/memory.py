@@ -47,6 +47,7 @@ class _Group:
 
     members: "list[MemoryReader]" = field(default_factory=list)
     committed: dict[int, int] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
     started: dict[int, int] = field(default_factory=dict)
 
 
@@ -162,10 +163,11 @@ class MemoryReader:
                 return None
             await self._log.wait_for_change(left)
 
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         if partition not in self._offsets:
             raise Fenced(f"{self._topic}/{partition} is not this reader's")
         self._group.committed[partition] = offset
+        self._group.notes[partition] = note
 
     async def close(self, deadline: float) -> None:  # noqa: ARG002 - nothing to wait for
         self._offsets.clear()
@@ -182,7 +184,7 @@ class MemoryReader:
             committed = self._group.committed.get(number)
             start = self._group.started.setdefault(number, _first_start(partition, self._start))
             self._offsets[number] = start if committed is None else committed
-            yield Assigned(self._topic, number, committed, self._offsets[number])
+            yield Assigned(self._topic, number, committed, self._offsets[number], self._group.notes.get(number, ""))
 
     def _read(self, number: int, max_records: int) -> Item | None:
         partition, offset = self._partitions[number], self._offsets[number]

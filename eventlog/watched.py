@@ -76,13 +76,13 @@ class WatchedReader:
             await self._replace(reader, f"it does not hand out what partition {stuck[0]} has from {place} on")
         return item
 
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         reader = self._reader
         if reader is None:
             raise Fenced(f"{self._topic}/{partition}: its reader was given up")
         try:
             async with asyncio.timeout(self._patience):
-                await reader.commit(partition, offset)
+                await reader.commit(partition, offset, note)
         except TimeoutError as error:
             await self._replace(reader, "it does not commit")
             raise Fenced(f"{self._topic}/{partition}: the commit was not answered") from error

@@ -5,36 +5,71 @@ A line of JSON for each, in `<data_dir>/forwarder/<destination>.ahead`, is writt
 to the system to bring to the disk: a kill -9 loses none, a power loss some, which then go out again. No line can cost an
 event: it was written after the reply (or the dead letter, or the parked record), and counts only where the log has that
 very id at that very offset.
+
+What of it is delivered stands in a note beside the committed offset, too, for another host that takes a partition over:
+`<hash of the first one's id>:<status of the newest answer>:<how far the first is beyond the offset>:<a bit for each from
+there on>`. A note of another log than this one has another event at that place, and is passed over.
 """
 
 import os
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 import orjson
 
 from base.logs import Logger
-from forwarder.destinations.base import Outcome
+from eventlog.log import NOTE_CHARACTERS
+from forwarder.destinations.base import Outcome, delivered
 from forwarder.receipts import Told
 from forwarder.work import Work
 
 RENEW_BYTES: Final = 4 * 1024 * 1024
+_NOTED: Final = (NOTE_CHARACTERS - 100) // 4 * 3 * 8  # bits: in base64, with the numbers before them
+
+
+@dataclass(slots=True)
+class _Heard:
+    """A note of another's. The lowest of its bits is at the offset `first`; they count once its guard has been seen."""
+
+    first: int
+    bits: int
+    guard: int
+    answer: int | None
+    right: bool = False
+
+    def tells_of(self, work: Work) -> bool:
+        """Asked in the order of offsets."""
+        beyond = work.offset - self.first
+        if beyond == 0:
+            self.right = _guard(work.event.id) == self.guard
+        return self.right and beyond >= 0 and bool(self.bits >> beyond & 1)
 
 
 @dataclass(slots=True)
 class _Partition:
-    """`told` by offset, none below `committed`."""
+    """`told` by offset, none below `committed`. `bits`: which of them are delivered, the lowest is at `committed`."""
 
     committed: int
     told: dict[int, Told] = field(default_factory=dict)
+    bits: int = 0
+    heard: _Heard | None = None
+
+    def tell(self, offset: int, told: Told) -> None:
+        self.told[offset] = told
+        if told[1].kind == "delivered" and offset - self.committed < 2 * _NOTED:
+            self.bits |= 1 << (offset - self.committed)
 
     def move(self, committed: int) -> None:
         """Whoever goes back wants it all again."""
         if committed < self.committed:
             self.told.clear()
+            self.bits = 0
+        self.bits >>= max(0, committed - self.committed)
         self.committed = committed
         self.told = {offset: told for offset, told in self.told.items() if offset >= committed}
 
@@ -73,13 +108,37 @@ class Ahead:
         """`answer` is the HTTP status of the reply. Durable, as far as it is here, after the next `write`."""
         known = self._partitions.get(work.partition)
         if known is not None and work.offset >= known.committed:
-            told = known.told[work.offset] = (work.event.id, outcome, answer)
+            known.tell(work.offset, told := (work.event.id, outcome, answer))
             self._lines.append(_line(work.partition, work.offset, told))
 
     def told(self, work: Work) -> Told | None:
         known = self._partitions.get(work.partition)
-        told = known.told.get(work.offset) if known else None
+        if known is None:
+            return None
+        if known.heard is not None and known.heard.tells_of(work) and work.offset not in known.told:
+            self.add(work, delivered(), known.heard.answer)
+        told = known.told.get(work.offset)
         return told if told is not None and told[0] == work.event.id else None
+
+    def note(self, partition: int, offset: int) -> str:
+        """To be committed with `offset`."""
+        known = self._partitions.get(partition)
+        if known is None or offset < known.committed or not (bits := known.bits >> (offset - known.committed)):
+            return ""
+        first = (bits & -bits).bit_length() - 1
+        event_id, _, answer = known.told[offset + first]
+        bits = (bits >> first) & ((1 << _NOTED) - 1)
+        body = b64encode(bits.to_bytes((bits.bit_length() + 7) // 8, "little")).decode()
+        return f"{_guard(event_id)}:{answer or ''}:{first}:{body}"
+
+    def hear(self, partition: int, offset: int, note: str) -> None:
+        """What was committed with `offset`, where the partition begins. What is no note of ours says nothing."""
+        self._partitions[partition].heard = None
+        with suppress(ValueError):
+            guard, answer, first, body = note.split(":")
+            bits = int.from_bytes(b64decode(body, validate=True), "little")
+            heard = _Heard(offset + int(first), bits, int(guard), int(answer) if answer else None)
+            self._partitions[partition].heard = heard
 
     def write(self) -> None:
         lines, self._lines = self._lines, []
@@ -139,7 +198,12 @@ class Ahead:
                 int() | None as answer,
             ]:
                 known = self._partitions.setdefault(partition, _Partition(offset))
-                known.told[offset] = (event_id, Outcome(kind, reason, late=late), answer)
+                if offset >= known.committed:
+                    known.tell(offset, (event_id, Outcome(kind, reason, late=late), answer))
+
+
+def _guard(event_id: str) -> int:
+    return crc32(event_id.encode())
 
 
 def _line(partition: int, offset: int, told: Told) -> bytes:

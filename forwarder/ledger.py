@@ -22,6 +22,7 @@ class _Partition:
     stretch: Stretch
     out: int = 0  # events taken, and their offset not committed
     committing: int = 0  # of these, those that the next commit is past
+    note: str = ""  # that was committed last
     head: Work | None = None  # what holds it up, and since when (monotonic)
     head_since: float = 0.0
     works: dict[int, Work] = field(default_factory=dict)
@@ -82,11 +83,13 @@ class Ledger:
                 found.append((head, held.head_since))
         return found
 
-    def assign(self, partition: int, start: int) -> None:
+    def assign(self, partition: int, start: int, note: str = "") -> None:
+        """`note` was committed with `start`."""
         self.revoke(partition)
         self._partitions[partition] = _Partition(Offsets(start), Stretch(start))
         self._index.begin(partition)
         self._ahead.committed(partition, start)
+        self._ahead.hear(partition, start, note)
 
     def revoke(self, partition: int) -> None:
         """What is under way of it counts no more, here."""
@@ -177,7 +180,7 @@ class Ledger:
         self.waiting_bytes -= work.size
 
     async def committable(self) -> dict[int, int]:
-        """partition -> offset to commit, for those that have moved; their receipts are durable."""
+        """partition -> offset to commit, for those of which there is news; their receipts are durable."""
         self.uncommitted = 0
         self.due.clear()
         moved = {}
@@ -185,9 +188,17 @@ class Ledger:
             end, now, untold = held.offsets.committable, self._clock.now(), held.stretch.untold
             receipt = held.stretch.cut(end, self._destination, number, now)
             held.committing += untold - held.stretch.untold
-            if await self._tell(receipt, now):
+            if await self._tell(receipt, now) or held.note != self._ahead.note(number, end):
                 moved[number] = end
         return {number: end for number, end in moved.items() if number in self._partitions}
+
+    def note(self, partition: int, offset: int) -> str:
+        """What to commit with it: of what is settled beyond, all that another host would need to know."""
+        held = self._partitions.get(partition)
+        if held is None:
+            return ""
+        held.note = self._ahead.note(partition, offset)
+        return held.note
 
     def committed(self, partition: int, offset: int) -> None:
         """What `committable` said of it is durable."""

@@ -102,7 +102,7 @@ class Relay:
                     await self.parking.restore()
                 start = item.start if item.committed is None else item.committed
                 await self.duplicates.restore(item.partition, start)
-                self.ledger.assign(item.partition, start)
+                self.ledger.assign(item.partition, start, item.note)
                 self.log.info("partition.assigned", partition=item.partition, offset=start)
                 self.ledger.recall(self.parking.beyond(item.partition, start))
             case Revoked():
@@ -168,7 +168,7 @@ class Relay:
             for partition, offset in (await self.ledger.committable()).items():
                 read = self._read.get(partition)
                 try:
-                    await reader.commit(partition, offset)
+                    await reader.commit(partition, offset, self.ledger.note(partition, offset))
                 except Fenced:
                     if self._read.get(partition) is read:  # else it is ours again by now
                         self._leave(partition)

@@ -23,20 +23,21 @@ _BUSY_SECONDS: Final = 5.0
 _TABLE: Final = """
 create table if not exists leases (
     consumers text not null, topic text not null, epoch integer not null, renewed real not null,
-    start integer not null, committed integer, primary key (consumers, topic)
+    start integer not null, committed integer, note text not null default '', primary key (consumers, topic)
 ) without rowid
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """`start` is where the group began when it came first; `committed` None until it has committed."""
+    """`start` is where the group began when it came first; `committed` None until it has committed, with the `note`."""
 
     group: str
     topic: str
     epoch: int
     start: int
     committed: int | None
+    note: str
     file: Path
     descriptor: int
 
@@ -68,10 +69,10 @@ class Groups:
         with ExitStack() as undo:
             with self._transaction():
                 row = self._database.execute(
-                    "select epoch, renewed, start, committed from leases where consumers = ? and topic = ?",
+                    "select epoch, renewed, start, committed, note from leases where consumers = ? and topic = ?",
                     (group, topic),
                 ).fetchone()
-                epoch, renewed, start, committed = row or (0, now, None, None)
+                epoch, renewed, start, committed, note = row or (0, now, None, None, "")
                 if row and now - renewed < seconds and _is_held(self._file(group, topic, epoch)):
                     return None
                 start = first_start() if start is None else start
@@ -80,25 +81,25 @@ class Groups:
                 undo.callback(os.close, descriptor)
                 files.try_lock(descriptor)  # nobody else takes this epoch: we are alone in the transaction
                 self._database.execute(
-                    "insert or replace into leases values (?, ?, ?, ?, ?, ?)",
-                    (group, topic, epoch + 1, now, start, committed),
+                    "insert or replace into leases values (?, ?, ?, ?, ?, ?, ?)",
+                    (group, topic, epoch + 1, now, start, committed, note),
                 )
             undo.pop_all()
         self._file(group, topic, epoch).unlink(missing_ok=True)
-        return Lease(group, topic, epoch + 1, start, committed, file, descriptor)
+        return Lease(group, topic, epoch + 1, start, committed, note, file, descriptor)
 
     def renew(self, lease: Lease, now: float) -> bool:
         """False: it is another's by now."""
-        return self._update(lease, "renewed", now)
+        return self._update(lease, "renewed = ?", now)
 
-    def commit(self, lease: Lease, offset: int) -> None:
-        if not self._update(lease, "committed", offset):
+    def commit(self, lease: Lease, offset: int, note: str) -> None:
+        if not self._update(lease, "committed = ?, note = ?", offset, note):
             raise Fenced(f"{lease.topic} is read for {lease.group} by another since")
 
-    def _update(self, lease: Lease, column: str, value: float) -> bool:
-        statement = f"update leases set {column} = ? where consumers = ? and topic = ? and epoch = ?"  # noqa: S608 - ours
+    def _update(self, lease: Lease, columns: str, *values: float | str) -> bool:
+        statement = f"update leases set {columns} where consumers = ? and topic = ? and epoch = ?"  # noqa: S608 - ours
         with _spoken():
-            changed = self._database.execute(statement, (value, lease.group, lease.topic, lease.epoch)).rowcount
+            changed = self._database.execute(statement, (*values, lease.group, lease.topic, lease.epoch)).rowcount
         return changed == 1
 
     def _prepare(self, path: Path) -> None:
@@ -108,6 +109,8 @@ class Groups:
             with self._transaction():
                 version = self._database.execute("pragma user_version").fetchone()[0]
                 self._database.execute(_TABLE)
+                if "note" not in {column[1] for column in self._database.execute("pragma table_info(leases)")}:
+                    self._database.execute("alter table leases add column note text not null default ''")
                 self._database.execute(f"pragma user_version = {version or VERSION}")
         except sqlite3.DatabaseError as error:
             raise StartError(

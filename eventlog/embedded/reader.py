@@ -48,10 +48,10 @@ class EmbeddedReader:
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         if partition != PARTITION or self._closed:
             raise Fenced(f"{self._topic.directory.name}/{partition} is not this reader's")
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, offset)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, offset, note)
 
     async def close(self, deadline: float) -> None:
         if self._closed:
@@ -97,7 +97,7 @@ class EmbeddedReader:
         start = lease.start if lease.committed is None else lease.committed
         self._cursor.close()
         self._cursor = Cursor(self._topic, start)
-        return Assigned(name, PARTITION, lease.committed, start)
+        return Assigned(name, PARTITION, lease.committed, start, lease.note)
 
     def _revoked(self, now: float) -> Revoked:
         if self._lease:
@@ -105,10 +105,10 @@ class EmbeddedReader:
         self._lease, self._due = None, now + _ASK_AGAIN
         return Revoked(self._topic.directory.name, PARTITION)
 
-    def _commit(self, offset: int) -> None:
+    def _commit(self, offset: int, note: str) -> None:
         if self._lease is None:
             raise Fenced(f"{self._topic.directory.name} is not this reader's")
-        self._groups.commit(self._lease, offset)
+        self._groups.commit(self._lease, offset, note)
 
     def _first_start(self) -> int:
         if self._start == "now":

@@ -17,11 +17,13 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """`committed` None: a first start. `gap`: first offset and end of what expired before it was read."""
+    """`committed` None: a first start. `gap`: first offset and end of what expired before it was read. `note` stands
+    beside what Kafka holds."""
 
     committed: int | None
     position: int
     gap: tuple[int, int] | None = None
+    note: str = ""
 
 
 def begin(

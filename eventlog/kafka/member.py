@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    OffsetMetadataTooLargeError,
+    OffsetOutOfRangeError,
+)
 
 from base.clock import Clock
 from base.logs import Logger
@@ -62,6 +68,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settled = asyncio.Event()
         self.broken = asyncio.Event()
         self.joined = False
+        self._notes = True  # the broker takes them
         self._consumer = AIOKafkaConsumer(
             **connection.client(REQUEST_SECONDS),
             group_id=subscription.group,
@@ -125,7 +132,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.resume(one)
             self._held[one.partition] = Held(at.position, at.position)
             start = at.position if at.committed is None else at.committed
-            self._news.append(Assigned(one.topic, one.partition, at.committed, start))
+            self._news.append(Assigned(one.topic, one.partition, at.committed, start, at.note))
             if at.gap:
                 self._news.append(Gap(one.topic, one.partition, *at.gap, "expired"))
 
@@ -198,12 +205,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         except (KafkaError, TimeoutError) as trouble:
             self.break_off(trouble)
 
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         held = self._held.get(partition)
         if held is None:
             raise Fenced(f"{self._subscription.topic}/{partition} is not this reader's")
         one = TopicPartition(self._subscription.topic, partition)
-        commit = asyncio.ensure_future(self._consumer.commit({one: offset}))
+        commit = asyncio.ensure_future(self._commit(one, offset, note))
         self._commits.add(commit)
         commit.add_done_callback(self._commits.discard)
         await asyncio.wait({commit}, timeout=COMMIT_SECONDS)
@@ -216,6 +223,13 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         held.committed = offset
         self._settled.set()
         await self._places.remember(partition, offset)
+
+    async def _commit(self, one: TopicPartition, offset: int, note: str) -> None:
+        try:
+            await self._consumer.commit({one: (offset, note if self._notes else "")})
+        except OffsetMetadataTooLargeError:  # a broker's `offset.metadata.max.bytes` is less than the usual
+            self._notes = False
+            await self._consumer.commit({one: offset})
 
     def _judge(self, error: BaseException | None) -> None:
         if error is None:

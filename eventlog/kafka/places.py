@@ -1,15 +1,18 @@
 """Asks Kafka, and what we remember, for all that `begin` decides by."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from base.clock import Clock
 from eventlog.kafka.beginnings import Beginning, Remembered, Starts, begin
 from eventlog.log import Start
 
 Offsets = dict[TopicPartition, int]
+_NONE: Final = OffsetAndMetadata(-1, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,14 @@ class Places:
         """A first start is committed, here and at Kafka: a restart before its owner's first commit is none."""
         earliest: Offsets = await self._consumer.beginning_offsets(partitions)
         first_starts = await self._first_starts(partitions, earliest)
-        committed = await asyncio.gather(*(self._consumer.committed(one) for one in partitions))
+        committed = await self._consumer._coordinator.fetch_committed_offsets(partitions)  # noqa: SLF001 - with notes
         remembered = await asyncio.to_thread(self._starts.recall, self._subscription.group, self._subscription.topic)
         found = []
-        for one, known in zip(partitions, committed, strict=True):
-            mine = remembered.get(one.partition)
-            at = begin(known, mine, first_starts[one], earliest[one], self._clock.now())
+        for one in partitions:
+            mine, known = remembered.get(one.partition), committed.get(one, _NONE)
+            held = None if known.offset < 0 else known.offset
+            at = begin(held, mine, first_starts[one], earliest[one], self._clock.now())
+            at = replace(at, note=known.metadata if at.committed == held else "")
             if at.committed is None:
                 await self._consumer.commit({one: at.position})
                 await self.remember(one.partition, at.position)

@@ -65,10 +65,10 @@ class KafkaReader:
             looked = True
             await (member.poll(max_records, left) if member is not None else self._wait(left))
 
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         if self._member is None:
             raise Fenced(f"{self._subscription.topic}/{partition} is not this reader's: it is no member of its group")
-        await self._member.commit(partition, offset)
+        await self._member.commit(partition, offset, note)
 
     async def close(self, deadline: float) -> None:
         self._patience = deadline

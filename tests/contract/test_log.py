@@ -7,7 +7,7 @@ import pytest
 
 from eventlog.appending import MAX_RECORD_BYTES, append_durably
 from eventlog.errors import AppendError, Fenced, LogUnavailable, RecordTooLarge
-from eventlog.log import Assigned, Batch, EventLog, Position, Record, Start, StoredRecord
+from eventlog.log import NOTE_CHARACTERS, Assigned, Batch, EventLog, Position, Record, Start, StoredRecord
 from tests.support.logs import (
     PATIENCE,
     TIME,
@@ -223,6 +223,17 @@ async def test_the_next_in_line_takes_over_and_the_former_is_fenced(log: EventLo
         with pytest.raises(Fenced):
             await first.commit(0, 4)
         assert values(await read(second, 2)) == [b"value 2", b"value 3"]
+
+
+async def test_a_note_stands_beside_the_offset_until_the_next_commit(log: EventLog, topic: str) -> None:
+    await fill(log, topic, 4)
+    note = ("a:1:" * NOTE_CHARACTERS)[:NOTE_CHARACTERS]
+    for offset, committed in ((2, note), (2, "other"), (3, "")):
+        async with reading(log, topic) as reader:
+            await read(reader, 4 - (await assigned(reader)).start)
+            await reader.commit(0, offset, committed)
+        async with reading(log, topic) as reader:
+            assert await assigned(reader) == Assigned(topic, 0, offset, offset, committed)
 
 
 async def test_a_commit_of_a_partition_that_is_not_ours_is_refused(log: EventLog, topic: str) -> None:

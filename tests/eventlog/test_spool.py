@@ -196,7 +196,7 @@ class FullLog(MemoryLog):
 
 
 class FullReader(MemoryReader):
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         if isinstance(self._log, FullLog) and self._log.full:
             raise LogUnavailable("no space left")
-        await super().commit(partition, offset)
+        await super().commit(partition, offset, note)

@@ -48,10 +48,10 @@ class TakenAndGivenBack:
         self._given_back = isinstance(item, Assigned) and self.lost > 0
         return item
 
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         assert self.reader is not None
         if self.lost:
-            await self.reader.commit(partition, offset)
+            await self.reader.commit(partition, offset, note)
             return
         self.lost += 1
         await self.reader.close(1)

@@ -76,7 +76,7 @@ class Broken:
             raise RuntimeError("broken")
         return item
 
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         raise RuntimeError("broken")
 
     async def close(self, deadline: float) -> None:

@@ -19,6 +19,7 @@ from eventlog.erased import Erased
 from eventlog.event import Event
 from eventlog.log import EventLog, LogScanner, LogWriter, Record, StoredRecord
 from eventlog.memory import MemoryLog
+from eventlog.topics import Topics
 from forwarder.build import Delivery, Surroundings, Target, build_delivery
 from forwarder.destinations.base import Destination
 from forwarder.destinations.settings import DestinationSettings
@@ -51,9 +52,10 @@ class World:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     erased: Erased = field(default_factory=lambda: Erased(read=True))
     build: Callable[[Target, Status, Surroundings], Delivery] = build_delivery
+    topics: Topics = TOPICS
 
     async def append(self, *events: Event) -> None:
-        await self.append_records(*(event.to_record(TOPICS.events.name, self.clock.now()) for event in events))
+        await self.append_records(*(event.to_record(self.topics.events.name, self.clock.now()) for event in events))
 
     async def append_records(self, *records: Record) -> None:
         writer = await self.log.open_writer()
@@ -82,10 +84,10 @@ class World:
 
     async def until_committed(self) -> None:
         scanner = await self.log.open_scanner()
-        group = TOPICS.group(self.destination.name)
+        group = self.topics.group(self.destination.name)
         async with asyncio.timeout(30):
-            while await scanner.committed(group, TOPICS.events.name) != {
-                partition: end for partition, (_, end) in (await scanner.bounds(TOPICS.events.name)).items() if end
+            while await scanner.committed(group, self.topics.events.name) != {
+                partition: end for partition, (_, end) in (await scanner.bounds(self.topics.events.name)).items() if end
             }:
                 await asyncio.sleep(0.005)
 
@@ -105,7 +107,9 @@ class World:
     ) -> AsyncIterator[tuple[Delivery, "asyncio.Task[None]"]]:
         writer = await self.log.open_writer()
         delivery = self.build(*await self._parts(writer))
-        reader = await self.log.open_reader(TOPICS.group(self.destination.name), TOPICS.events.name, "earliest")
+        reader = await self.log.open_reader(
+            self.topics.group(self.destination.name), self.topics.events.name, "earliest"
+        )
         relaying = asyncio.create_task(delivery.relay.run(reader, ending, drain))
         try:
             yield delivery, relaying
@@ -121,7 +125,7 @@ class World:
         around = Surroundings(
             settings=self.settings,
             data_dir=self.directory,
-            topics=TOPICS,
+            topics=self.topics,
             writer=writer,
             scanner=await self.log.open_scanner(),
             clock=self.clock,

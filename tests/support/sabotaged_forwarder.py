@@ -57,9 +57,9 @@ def each_for_itself() -> None:
 def all_leases_hold() -> None:
     """Who comes back too late commits as if nobody had taken over."""
 
-    def update(self: Groups, lease: Lease, column: str, value: float) -> bool:
-        statement = f"update leases set {column} = ? where consumers = ? and topic = ?"
-        self._database.execute(statement, (value, lease.group, lease.topic))
+    def update(self: Groups, lease: Lease, columns: str, *values: float | str) -> bool:
+        statement = f"update leases set {columns} where consumers = ? and topic = ?"
+        self._database.execute(statement, (*values, lease.group, lease.topic))
         return True
 
     Groups._update = update  # type: ignore[method-assign]

@@ -26,10 +26,10 @@ class StuckReader:
         self.stuck = isinstance(item, Batch)
         return item
 
-    async def commit(self, partition: int, offset: int) -> None:
+    async def commit(self, partition: int, offset: int, note: str = "") -> None:
         if self.how == "no_commit":
             await asyncio.sleep(3600)
-        await self.inner.commit(partition, offset)
+        await self.inner.commit(partition, offset, note)
 
     async def close(self, deadline: float) -> None:
         await self.inner.close(deadline)
