@@ -75,15 +75,29 @@ def holds(process: Process) -> set[str]:
 def frozen(pid: int, log: Path | None = None) -> Iterator[None]:
     """`log`: the embedded one. Who is stopped in the middle of a commit, an append or an opening stops all others
     there, which is not the row."""
-    os.kill(pid, signal.SIGSTOP)
+    stop(pid)
     while log is not None and (is_locked(log / "groups.db") or any(map(is_held, log.rglob("*lock")))):
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.05)
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
     try:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def stop(pid: int) -> None:
+    """Returns once it stands still: until it gets its turn, a thread may still come out of a call with a lock in hand."""
+    os.kill(pid, signal.SIGSTOP)
+    assert eventually(lambda: stands_still(pid))
+
+
+def stands_still(pid: int) -> bool:
+    try:
+        stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:  # a thread has just ended
+        return False
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 def is_locked(database: Path) -> bool:
