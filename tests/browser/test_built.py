@@ -1,7 +1,7 @@
 """The other tests here load the built script by its plain name; these load it, and its source, by the other ones."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from collector.shim import EXTRAS, hashed_path, integrity
 from tests.browser.counting_server import ALIAS, BUILT, BUILT_EXTRAS, CountingServer
@@ -29,6 +29,20 @@ def test_the_other_paths(path: str, site: CountingServer, collector: CountingSer
     send(page, *range(10))
     page.reload()
     assert sorted(wait_described(collector, 10)) == [str(number) for number in range(10)]
+
+
+def test_a_policy_that_stops_the_extras_stops_nothing_else(
+    context: BrowserContext, site: CountingServer, collector: CountingServer
+) -> None:
+    """Nobody watches this page's console: Chromium itself complains there of the second script."""
+    tag = f'<script nonce="x" async data-fai src="{collector.origin}/jsapi/omnichannel.js"></script>'
+    site.pages["/"] = page_of(tag, policy=CSP.format(us=collector.origin))
+    page = context.new_page()
+    page.goto(site.origin)
+    assert [fields["actionType"] for fields in collector.wait_taken("send", 1)] == ["visit"]
+    send(ready(page), "and goes on")
+    assert wait_described(collector, 1) == ["and goes on"]
+    assert [call.path for call in collector.calls if "extras" in call.path] == []
 
 
 def until_extras(page: Page) -> None:

@@ -4,7 +4,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.counting_server import CountingServer
 from tests.browser.pages import OpenTab, asking_page, described, ready, send, wait_described
@@ -88,6 +88,15 @@ def test_a_yes_that_is_taken_back_erases_what_was_kept(
     send(page, "again")
     assert wait_described(collector, 1) == ["again"]
     assert described(collector) == ["again"]
+
+
+def test_a_cookie_of_a_like_name_says_nothing(
+    gated: CountingServer, context: BrowserContext, collector: CountingServer, open_tab: OpenTab
+) -> None:
+    said = {"my_cookie_consent": "declined", "cookie_consent": "accepted", "cookie_consent_at": "declined"}
+    context.add_cookies([{"name": name, "value": value, "url": gated.origin} for name, value in said.items()])
+    ready(open_tab())
+    assert collector.wait_taken("send", 1)[0]["consent"] == "accepted"
 
 
 @pytest.mark.parametrize("signal", [GPC, DNT], ids=["GPC", "DNT"])

@@ -40,6 +40,8 @@ def test_what_can_be_sent_is_sent_within_the_collectors_limits(collector: Counti
         assert max(name.count("[") for name in event) <= 5, kind
         parts = [part for name in event for part in name.replace("]", "").split("[")[1:]]
         assert all(int(part) <= 99 for part in parts if part.isdigit()), kind
+    mended = dict(zip(HOSTILE, events, strict=True))["lone surrogates"]
+    assert (mended["aditionalData[half]"], mended["aditionalData[\ufffd]"]) == ("a\ufffd", "b")
 
 
 def test_calls_that_make_no_sense_do_no_harm(collector: CountingServer, open_tab: OpenTab) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.counting_server import CountingServer
-from tests.browser.pages import OpenTab, ready, refused, send, tracked_page, wait_described
+from tests.browser.pages import OpenTab, described, ready, refused, send, tracked_page, wait_described
 
 pytestmark = pytest.mark.browser
 
@@ -63,6 +63,21 @@ def test_closing_the_tab_straight_after_send(collector: CountingServer, open_tab
     send(page, *range(10))
     page.close()
     assert len(wait_described(collector, 10)) == 10
+
+
+def test_a_page_that_is_hidden_sends_at_once(collector: CountingServer, open_tab: OpenTab) -> None:
+    """A phone may never wake it again, and no `pagehide` tells of that."""
+    page = ready(open_tab(init_script=NOT_YET))
+    page.evaluate("sessionStorage.hold = 1")
+    send(page, "last")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(300)
+    assert described(collector) == [], "it is seen, and what it gathers can wait"
+    page.evaluate("""() => {
+      Object.defineProperty(document, 'hidden', {get: () => true});
+      document.dispatchEvent(new Event('visibilitychange'));
+    }""")
+    assert wait_described(collector, 1) == ["last"]
 
 
 @pytest.mark.parametrize("moment", ["pagehide", "visibilitychange"])
