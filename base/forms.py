@@ -205,7 +205,26 @@ def _lists(branch: dict[str, Any]) -> dict[str, Any] | list[Any]:
 
 def encode_form(fields: Mapping[str, Any]) -> bytes:
     """Brackets again: None and empty containers are left out, booleans are the vendor's "true" and "false"."""
-    return "&".join([f"{_quoted(name)}={_quoted(text)}" for name, text in flatten(fields)]).encode()
+    parts: list[str] = []
+    for name, value in fields.items():
+        _encode(parts, _quoted(str(name)), value)
+    return "&".join(parts).encode()
+
+
+def _encode(parts: list[str], name: str, value: Any) -> None:
+    """`name` is quoted. Recursion to the depth of `value`, which is a pair where it ends."""
+    if type(value) is str:  # most are
+        parts.append(f"{name}={_quoted(value)}")
+    elif type(value) is dict or isinstance(value, Mapping):
+        for key, item in value.items():
+            _encode(parts, f"{name}%5B{_quoted(str(key))}%5D", item)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _encode(parts, f"{name}%5B{index}%5D", item)
+    elif isinstance(value, bool):
+        parts.append(f"{name}={'true' if value else 'false'}")
+    elif value is not None:
+        parts.append(f"{name}={_quoted(str(value))}")
 
 
 def _quoted(text: str) -> str:
@@ -213,25 +232,3 @@ def _quoted(text: str) -> str:
 
 
 _quoted_before = lru_cache(maxsize=4096)(quote_plus)
-
-
-def flatten(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in fields.items():
-        yield from _flatten(str(name), value)
-
-
-def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if value is None:
-        return
-    if type(value) is str:  # most are
-        yield name, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flatten(f"{name}[{key}]", item)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _flatten(f"{name}[{index}]", item)
-    elif isinstance(value, bool):
-        yield name, "true" if value else "false"
-    else:
-        yield name, str(value)

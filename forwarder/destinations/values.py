@@ -10,16 +10,17 @@ from eventlog.event import Event
 
 _DEEPEST: Final = 40  # levels; the collector lets in 32
 _LONGEST_NUMBER: Final = 40  # characters
+_CONTAINERS: Final = (dict, list, tuple, Mapping)  # the rare last, as asking for it takes long
 _LEAST, _MOST = -(2**63), 2**64 - 1  # what JSON writers agree on
 
 
 def clean(value: Any, depth: int = 0) -> Any:
     """Without NUL, null, empty text, empty array or empty object anywhere within; None when nothing is left."""
     if isinstance(value, str):
-        return value.replace("\0", "") or None
+        return (value.replace("\0", "") if "\0" in value else value) or None
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, dict | list | tuple | Mapping):
+    if isinstance(value, _CONTAINERS):
         return _clean_container(value, depth + 1) or None if depth < _DEEPEST else None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -29,10 +30,16 @@ def clean(value: Any, depth: int = 0) -> Any:
 
 
 def _clean_container(value: Any, depth: int) -> Any:
-    if isinstance(value, dict | Mapping):
-        pairs = [(str(name).replace("\0", ""), clean(item, depth)) for name, item in value.items()]
-        return {name: item for name, item in pairs if name and item is not None}
-    return [item for item in [clean(one, depth) for one in value] if item is not None]
+    if type(value) is not dict and not isinstance(value, Mapping):
+        return [item for one in value if (item := clean(one, depth)) is not None]
+    found = {}
+    for key, one in value.items():
+        name = str(key)
+        if "\0" in name:
+            name = name.replace("\0", "")
+        if name and (item := clean(one, depth)) is not None:
+            found[name] = item
+    return found
 
 
 def text(value: Any) -> str:

@@ -2,17 +2,18 @@
 
 import dataclasses
 import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_plus, unquote_to_bytes
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from base.clock import rfc3339, rfc3339_second
-from base.forms import FormError, FormLimits, nest, raw_pairs, read_form, split_name, split_pairs
+from base.forms import FormError, FormLimits, encode_form, nest, raw_pairs, read_form, split_name, split_pairs
 from base.ids import SystemIds
 from collector.decode.json_body import faults_of, over_limits, read_json, scan
 from collector.decode.limits import body_limits
@@ -42,6 +43,70 @@ def test_a_time_is_written_as_datetime_writes_it(seconds: float) -> None:
 def test_a_time_in_whole_seconds_is_the_same_time_cut(milliseconds: int) -> None:
     moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
     assert rfc3339_second(milliseconds / 1000) == moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def plain_pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from plain_pairs(f"{name}[{key}]", item)
+        case list() | tuple():
+            for index, item in enumerate(value):
+                yield from plain_pairs(f"{name}[{index}]", item)
+        case bool():
+            yield name, str(value).lower()
+        case None:
+            return
+        case _:
+            yield name, str(value)
+
+
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "a b", "é&=+%", "x" * 300, "\0"])
+)
+NESTED: st.SearchStrategy[Any] = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=2).map(tuple)
+        | st.dictionaries(st.sampled_from(["", "a", "b c", "[é]", "\0", "d\0"]) | st.integers(0, 1), inner, max_size=4)
+    ),
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b&", "[c]"]), NESTED))
+def test_a_form_is_what_the_plain_way_writes(fields: dict[str, Any]) -> None:
+    pairs = [pair for name, value in fields.items() for pair in plain_pairs(name, value)]
+    assert encode_form(fields) == "&".join(f"{quote_plus(name)}={quote_plus(text)}" for name, text in pairs).encode()
+
+
+def is_nothing(value: Any, depth: int) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return value is None or (depth == 40 and isinstance(value, dict | list | tuple))
+
+
+def plain_clean(value: Any, depth: int = 0) -> Any:
+    if is_nothing(value, depth):
+        return None
+    match value:
+        case str():
+            return value.replace("\0", "") or None
+        case dict():
+            pairs = [(str(name).replace("\0", ""), plain_clean(item, depth + 1)) for name, item in value.items()]
+            return {name: item for name, item in pairs if name and item is not None} or None
+        case list() | tuple():
+            return [item for one in value if (item := plain_clean(one, depth + 1)) is not None] or None
+        case int() if not -(2**63) <= value < 2**64:
+            return str(value)
+    return value
+
+
+@given(NESTED, st.sampled_from([0, 38, 39, 40, 41]))
+def test_what_is_cleaned_is_what_the_plain_way_leaves(value: Any, levels: int) -> None:
+    for _ in range(levels):
+        value = [value]
+    assert values.clean(value) == plain_clean(value)
 
 
 MORE = st.none() | st.integers() | st.sampled_from(["", " a ", "\0", "b\0c"])
