@@ -79,8 +79,7 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
     visitor = find_visitor(call, data, envelope.cookies, identity, key.tenant)
     name = send_kind(data) if kind == "send" else kind
     if not sent.faults:
-        remarks += visitor.remarks
-        remarks += check(name, data, most_sensors)
+        remarks += (*visitor.remarks, *check(name, data, most_sensors))
     when = moments(data.get("ts"), data.get("sentAt"), envelope.received, envelope.receivedtime)
     if when.bad:
         remarks.append(Remark(Warned.BAD_CLIENT_TIME, "ts, sentAt"))
