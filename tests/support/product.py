@@ -16,7 +16,7 @@ from typing import Any, Self
 from tests.support.ports import free_ports
 
 OCHN = [sys.executable, "-m", "ochn"]
-START_DEADLINE, STOP_DEADLINE = 60.0, 20.0
+START_DEADLINE, STOP_DEADLINE = 120.0, 60.0
 
 
 class Process:
@@ -152,7 +152,7 @@ class Product:
         body = json.dumps(fault).encode() if fault else None
         url = f"http://127.0.0.1:{self.sandbox_port}/_sandbox/faults"
         request = urllib.request.Request(url, body, method="POST" if fault else "DELETE")
-        urllib.request.urlopen(request, timeout=10).read()
+        urllib.request.urlopen(request, timeout=60).read()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`ochn …` on this data directory."""
@@ -166,11 +166,11 @@ def ochn(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def get_json(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return json.load(answer)
 
 
-def wait_gone(pids: Any, deadline: float = 10.0) -> None:
+def wait_gone(pids: Any, deadline: float = 60.0) -> None:
     until = time.monotonic() + deadline
     for pid in pids:
         while Path(f"/proc/{pid}").exists() and "Z" not in _state(pid):

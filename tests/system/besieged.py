@@ -41,7 +41,7 @@ class Siege:
 
 
 FULL: Final = Siege(events=6000, slow=2000, header=10, body=30, idle=10_000, megabytes=80, malformed=10_000, patience=3)
-SHORT: Final = Siege(events=300, slow=240, header=2, body=3, idle=1000, megabytes=30, malformed=900, patience=10)
+SHORT: Final = Siege(events=300, slow=240, header=2, body=3, idle=1000, megabytes=30, malformed=900, patience=30)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def too_large(field: Field) -> list[str]:
     """Row 15."""
     before, complaints = stored(field.product), list[str]()
     for name, (raw, status) in TOO_LARGE.items():
-        answer, closed = whole_answer(field.product.port, raw)
+        answer, closed = whole_answer(field.product.port, raw, field.siege.patience)
         if not (answer.startswith(b"HTTP/1.1 %d " % status) and b"connection: close" in answer.lower() and closed):
             complaints.append(f"{name}: {answer[:60]!r}, closed: {closed}")
     if (more := stored(field.product)) != before:
@@ -134,9 +134,9 @@ def too_large(field: Field) -> list[str]:
     return complaints
 
 
-def whole_answer(port: int, raw: bytes) -> tuple[bytes, bool]:
-    """What comes until the other side closes (True) or says nothing more for some seconds."""
-    with socket.create_connection(("127.0.0.1", port), 2.5) as connection:
+def whole_answer(port: int, raw: bytes, patience: float) -> tuple[bytes, bool]:
+    """What comes until the other side closes (True) or says nothing more for `patience` seconds."""
+    with socket.create_connection(("127.0.0.1", port), patience) as connection:
         told = b""
         try:
             connection.sendall(raw)

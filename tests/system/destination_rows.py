@@ -11,11 +11,11 @@ import orjson
 
 from tests.support.oracle import payload
 from tests.system.destination_stand import EVERY, TIMEOUT, Stand, at, closest
-from tests.system.outside import form, request
+from tests.system.outside import eventually, form, request
 
 ASKED: Final = 2.0  # seconds, as Retry-After
 DATE_AHEAD: Final = 5.0
-SLACK: Final = 2.0  # seconds that a busy machine may be late
+SLACK: Final = 5.0  # seconds that a busy machine may be late
 Faults = Mapping[str, Mapping[str, Any]]
 # Who is not named is well, and must not notice.
 ROUNDS: Final[tuple[Faults, ...]] = (
@@ -50,10 +50,12 @@ def _round(stand: Stand, faults: Faults) -> list[str]:
         dated = {"retry_after": told} if fault["fault"] == "429" and "retry_after" not in fault else {}
         stand.product.fault(destination=name, **fault, **dated)
     time.sleep(stand.scale.fault_held)
+    asked = [name for name, fault in faults.items() if fault.get("retry_after")]
+    eventually(lambda: all(_waits(_met(stand, name, marks[name], "429")) for name in asked), stand.deadline)
     late = stand.keeps_up([name for name in EVERY if name not in faults])
     wrong = [f"well, and late: {one}" for one in late]
     for name, fault in faults.items():
-        met = [call for call in stand.calls(name, marks[name]) if call["fault"] == fault["fault"]]
+        met = _met(stand, name, marks[name], fault["fault"])
         if fault.get("retry_after"):
             wrong += _not_as_asked(name, met)
         elif fault["fault"] == "429":
@@ -63,19 +65,28 @@ def _round(stand: Stand, faults: Faults) -> list[str]:
     return wrong
 
 
+def _met(stand: Stand, name: str, mark: int, fault: str) -> list[dict[str, Any]]:
+    return [call for call in stand.calls(name, mark) if call["fault"] == fault]
+
+
+def _waits(met: list[dict[str, Any]]) -> list[float]:
+    """Seconds between calls. Who was under way when the first 429 came was not told yet."""
+    times = [at(call) for call in met]
+    return [after - before for before, after in pairwise(times) if after > times[0] + 0.5]
+
+
 def _too_often(name: str, met: list[dict[str, Any]], spacing: float) -> list[str]:
-    """Those that were under way when it began are no probes, nor those that made it known, nor the first probe."""
+    """Those that were under way when it began are no probes, nor those that made it known; the first probe may come
+    sooner. How many there were, not how far apart: the sandbox dates them, and on a busy machine it does so late."""
     if not met:
         return [f"{name} met no fault: the row tests nothing"]
     probes = [call for call in met if at(call) > at(met[0]) + 2 * TIMEOUT + 0.5]
-    near = closest(probes)
-    return [f"{name}: {near:.1f} s between two of {len(probes)} probes"] if near < 0.9 * spacing else []
+    seconds = time.time() - at(met[0])
+    return [f"{name}: {len(probes)} probes in {seconds:.1f} s"] if len(probes) > 2 + seconds / spacing else []
 
 
 def _not_as_asked(name: str, met: list[dict[str, Any]]) -> list[str]:
-    """Who was under way when the first 429 came was not told yet."""
-    times = [at(call) for call in met]
-    waits = [after - before for before, after in pairwise(times) if after > times[0] + 0.5]
+    waits = _waits(met)
     wrong = [f"{name}: called after {wait:.1f} s" for wait in waits if not 0.9 * ASKED <= wait <= 1.1 * ASKED + SLACK]
     return wrong if waits else [f"{name}: nobody came back after {ASKED:.0f} s"]
 
@@ -102,19 +113,25 @@ def answers_that_are_none(stand: Stand) -> list[str]:
         wrong.append(f"footprints refused {refusals}, and {len(lost)} are not there")
     stand.oracle.acknowledged -= lost  # they are told of: as dead
     wanted = {**dict.fromkeys(EVERY, 0), "footprints": refusals}
-    dead = {name: stand.status(name)["dead"] - dead_before[name] for name in EVERY}
-    return wrong + [f"{name}: {dead[name]} dead" for name in EVERY if dead[name] != wanted[name]]
+
+    def not_as_wanted() -> list[str]:
+        dead = {name: stand.status(name)["dead"] - dead_before[name] for name in EVERY}
+        return [f"{name}: {dead[name]} dead" for name in EVERY if dead[name] != wanted[name]]
+
+    eventually(lambda: not not_as_wanted(), stand.deadline)  # a status is told once a second
+    return wrong + not_as_wanted()
 
 
 def _lost_at_footprints(stand: Stand) -> set[str]:
-    refused = [call for call in stand.calls("footprints") if call["fault"] == "success_false"]
-    told = {call["body"]["aditionalData"]["brands"][0] for call in refused}
     until = time.monotonic() + stand.deadline
-    while stand.missing(["footprints"], deadline=0.0) != [f"footprints: {len(told)} lost, 0 invented, 0 spoiled"]:
+    while True:  # what waits is missing too, until it is there or refused
+        refused = [call for call in stand.calls("footprints") if call["fault"] == "success_false"]
+        told = {call["body"]["aditionalData"]["brands"][0] for call in refused}
+        if stand.missing(["footprints"], deadline=0.0) == [f"footprints: {len(told)} lost, 0 invented, 0 spoiled"]:
+            return told
         if time.monotonic() > until:
-            break
+            return told
         time.sleep(0.5)
-    return told
 
 
 def tokens_that_expire(stand: Stand) -> list[str]:

@@ -19,7 +19,7 @@ FORM = "application/x-www-form-urlencoded"
 
 def request(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
     """Underscores in header names are dashes."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
@@ -37,7 +37,7 @@ def command(*arguments: str, code: int = 0, cwd: Path = ROOT, **environ: str) ->
     """What `ochn …` says on standard output and error; it ends with `code`, and never with a traceback."""
     asked = [*OCHN, *arguments]
     done = subprocess.run(
-        asked, capture_output=True, text=True, check=False, timeout=60, cwd=cwd, env={**os.environ, **environ}
+        asked, capture_output=True, text=True, check=False, timeout=120, cwd=cwd, env={**os.environ, **environ}
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)

@@ -21,7 +21,7 @@ from tests.system.scale import Scale
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system-descriptors")]
 
 DESCRIPTORS, CONNECTIONS, ROUNDS = 200, 400, 5
-PATIENCE = 10.0  # seconds for an answer
+PATIENCE = 50.0  # seconds for an answer
 REQUEST = request(
     "POST", "/jsapi/init", b"appkey=demo&email=ann@example.com", content_type="application/x-www-form-urlencoded"
 )

@@ -34,6 +34,7 @@ from tests.system.scale import Scale
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400), pytest.mark.xdist_group("system-readers")]
 
 LEASE = 12.0  # seconds, and more than Kafka's session
+ROUNDS = 3
 IN_FLIGHT = 16 * 8  # events that are out at once, of a destination that takes one a call
 
 
@@ -149,7 +150,7 @@ class Offsets(threading.Thread):
 def taken_over(stand: Stand) -> list[str]:
     """22: ours stands still until another has its leases, comes back while the other works, and has them again."""
     ours, data_dir = stand.product.pids()["forwarder"], stand.product.data_dir
-    beside = data_dir.parent / "beside"  # what a forwarder knows for itself; the log is one
+    beside = data_dir.parent / f"beside{stand.rounds}"  # what a forwarder knows for itself; the log is one
     beside.mkdir()
     (beside / "log").symlink_to(data_dir / "log")
     with stand.load(), Offsets(data_dir) as offsets:
@@ -215,7 +216,7 @@ def gone_unread(stand: Stand, expire: "Expire") -> list[str]:
     """25: what is no more when its turn comes is counted exactly, shouted, and what follows it is delivered."""
     people = [who(stand, f"gap{number}") for number in range(10)]
     send(stand, people, 20, "before")
-    assert stand.missing() == []
+    assert stand.missing(deadline=stand.scale.deadline) == []
     time.sleep(1.0)  # all of it is committed
     counted, told = gaps(stand), len(stand.product.process.lines)
     with frozen(stand.product.pids()["forwarder"]):
@@ -282,6 +283,7 @@ def careless(tmp_path_factory: pytest.TempPathFactory, scale: Scale) -> Iterator
 
 
 def test_a_careless_forwarder_fails_at_both(careless: Stand) -> None:
-    """The negative controls."""
+    """The negative controls. An offset that went back does so for the moment until the other commits again: looked for
+    until it is seen."""
     assert any("counted" in wrong for wrong in gone_unread(careless, retire_segments))
-    assert any("went back" in wrong for wrong in taken_over(careless))
+    assert any("went back" in wrong for _ in range(ROUNDS) for wrong in taken_over(careless))
