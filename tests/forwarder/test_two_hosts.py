@@ -20,7 +20,6 @@ from forwarder.status import Status
 from forwarder.transport import Reply, Request
 from tests.forwarder.small import Batches, Chain, make_event
 from tests.forwarder.stand import Upstream, in_order
-from tests.forwarder.test_troubles import until
 from tests.forwarder.world import HeldClock, World
 from tests.support.kafka import Kafka
 from tests.support.kafka_log import a_log
@@ -30,19 +29,21 @@ pytestmark = pytest.mark.anyio
 Build = Callable[[Target, Status, Surroundings], Delivery]
 COUNT, CONCURRENCY = 300, 4
 STUCK = "event-00003"
+PATIENCE = 90.0  # seconds
 
 
 @dataclass
 class Hanging(Upstream):
-    """Whatever carries the stuck event is answered when `free` is set; anything else after a moment."""
+    """Takes the stuck event when `free` is set. Each call is answered a moment after it was taken."""
 
     free: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, request: Request, deadline: float) -> Reply:
         if f'"{STUCK}"'.encode() in request.body and b'"init"' not in request.body:
             await self.free.wait()
-        await asyncio.sleep(0.002)
-        return await super().send(request, deadline)
+        reply = await super().send(request, deadline)
+        await asyncio.sleep(0.01)
+        return reply
 
 
 class Gone(Exception):
@@ -72,13 +73,18 @@ class Hosts:
         return a_log(self.kafka.bootstrap, directory, *self.topics.all((self.destination.name,)), partitions=2)
 
     async def at_rest(self) -> None:
-        """Nothing more comes, for so long that all of it is committed that can be."""
+        """Nothing more comes."""
         seen, quiet = -1, 0
-        async with asyncio.timeout(60):
-            while quiet < 100:
+        async with asyncio.timeout(PATIENCE):
+            while quiet < 50:
                 await asyncio.sleep(0.01)
                 quiet = quiet + 1 if len(self.upstream.received) == seen > 0 else 0
                 seen = len(self.upstream.received)
+
+    async def until_received(self, count: int) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while len(self.upstream.received) <= count:
+                await asyncio.sleep(0.005)
 
     def twice(self) -> int:
         assert set(self.upstream.ids()) == {event.id for event in self.events}
@@ -89,7 +95,19 @@ class Silent(Ledger):
     """As it was: the offset, and nothing beside it."""
 
     def note(self, partition: int, offset: int) -> str:
+        super().note(partition, offset)
         return ""
+
+
+async def all_is_told(delivery: Delivery) -> None:
+    """By commits, as far as they can."""
+    relay, ledger = delivery.relay, delivery.relay.ledger
+    async with asyncio.timeout(PATIENCE):
+        while relay._committing.locked() or any(
+            (held.stretch.first, held.note) != (end := held.offsets.committable, ledger._ahead.note(number, end))
+            for number, held in ledger._partitions.items()
+        ):
+            await asyncio.sleep(0.005)
 
 
 def build_silent(target: Target, status: Status, around: Surroundings) -> Delivery:
@@ -104,8 +122,9 @@ async def taken_over(hosts: Hosts, build: Build) -> int:
     first = hosts.host("first", HeldClock(), build)  # for it no time goes by: nothing is parked
     await first.append(*hosts.events)
     with contextlib.suppress(Gone):
-        async with first.running():
+        async with first.running() as delivery:
             await hosts.at_rest()
+            await all_is_told(delivery)
             raise Gone
     assert 0 < len(hosts.upstream.received) < COUNT
     hosts.upstream.free.set()
@@ -136,16 +155,35 @@ async def test_without_it_a_window_is(tmp_path: Path, kind: type[Chain | Batches
     assert await taken_over(Hosts(tmp_path, kind, None), build_silent) > CONCURRENCY
 
 
-async def test_who_goes_in_order_leaves_nothing_to_be_sent_again(tmp_path: Path, kafka_or_none: Kafka | None) -> None:
-    hosts = Hosts(tmp_path, Chain, kafka_or_none)
+async def until_shared(one: Delivery, other: Delivery, *, each: bool) -> None:
+    """Both partitions are taken; `each` has one. In memory who came first has both, and the other is next in line."""
+    async with asyncio.timeout(PATIENCE):
+        while sorted(len(held.watch.ledger.partitions) for held in (one, other)) != ([1, 1] if each else [0, 2]):
+            await asyncio.sleep(0.01)
+
+
+async def left(hosts: Hosts, drain: float) -> int:
+    """One of two ends while calls are under way. How many events came twice."""
     hosts.upstream.free.set()
     first, second = hosts.host("first", SystemClock()), hosts.host("second", SystemClock())
-    await first.append(*hosts.events[: COUNT // 3])
-    async with second.running():
-        async with first.running(drain=20.0):
-            await until(lambda: len(hosts.upstream.received) > COUNT // 6)
-            await first.append(*hosts.events[COUNT // 3 :])
-            await until(lambda: len(hosts.upstream.received) > COUNT // 2)
-        await second.until_committed()
-    assert hosts.twice() == 0
+    await first.append(hosts.events[0])  # the topics are there
+    async with contextlib.AsyncExitStack() as leaving:
+        here = await leaving.enter_async_context(first.running(drain))
+        async with second.running() as there:
+            await until_shared(here, there, each=hosts.kafka is not None)
+            await first.append(*hosts.events[1:])
+            await hosts.until_received(COUNT // 2)
+            await leaving.aclose()
+            await second.until_committed()
+    return hosts.twice()
+
+
+async def test_who_goes_in_order_leaves_nothing_to_be_sent_again(tmp_path: Path, kafka_or_none: Kafka | None) -> None:
+    hosts = Hosts(tmp_path, Chain, kafka_or_none)
+    assert await left(hosts, drain=PATIENCE) == 0
     assert in_order(hosts.upstream.received)
+
+
+async def test_who_cuts_off_what_is_under_way_leaves_it(tmp_path: Path) -> None:
+    """The negative control."""
+    assert await left(Hosts(tmp_path, Chain, None), drain=0.0) > 0
