@@ -1,7 +1,7 @@
 """What is settled at or beyond the committed offsets: this host sends it no more, neither after a crash nor when a
 partition that was lost comes back.
 
-A line of JSON for each, in `<data_dir>/forwarder/<destination>.ahead`, is written before its visitor's next call, and left
+A line of JSON for what was settled together, in `<data_dir>/forwarder/<destination>.ahead`, is written before its visitor's next call, and left
 to the system to bring to the disk: a kill -9 loses none, a power loss some, which then go out again. No line can cost an
 event: it was written after the reply (or the dead letter, or the parked record), and counts only where the log has that
 very id at that very offset.
@@ -13,7 +13,8 @@ there on>`. A note of another log than this one has another event at that place,
 
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,10 +60,11 @@ class _Partition:
     bits: int = 0
     heard: _Heard | None = None
 
-    def tell(self, offset: int, told: Told) -> None:
-        self.told[offset] = told
-        if told[1].kind == "delivered" and offset - self.committed < 2 * _NOTED:
-            self.bits |= 1 << (offset - self.committed)
+    def tell(self, places: Sequence[tuple[int, str]], outcome: Outcome, answer: int | None) -> None:
+        """`places`: offset and event's id."""
+        self.told.update([(offset, (event_id, outcome, answer)) for offset, event_id in places])
+        if outcome.kind == "delivered":
+            self.bits |= _bits([offset - self.committed for offset, _ in places])
 
     def move(self, committed: int) -> None:
         """Whoever goes back wants it all again."""
@@ -75,8 +77,8 @@ class _Partition:
 
     def lines(self, number: int) -> Iterator[bytes]:
         yield orjson.dumps((number, self.committed)) + b"\n"
-        for offset, told in self.told.items():
-            yield _line(number, offset, told)
+        for offset, (event_id, outcome, answer) in self.told.items():
+            yield _line(number, outcome, answer, [(offset, event_id)])
 
 
 class Ahead:
@@ -104,19 +106,23 @@ class Ahead:
             self._lines.append(orjson.dumps((partition, offset)) + b"\n")
             self.write()
 
-    def add(self, work: Work, outcome: Outcome, answer: int | None) -> None:
+    def add(self, works: Iterable[Work], outcome: Outcome, answer: int | None) -> None:
         """`answer` is the HTTP status of the reply. Durable, as far as it is here, after the next `write`."""
-        known = self._partitions.get(work.partition)
-        if known is not None and work.offset >= known.committed:
-            known.tell(work.offset, told := (work.event.id, outcome, answer))
-            self._lines.append(_line(work.partition, work.offset, told))
+        added: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+        for work in works:
+            known = self._partitions.get(work.partition)
+            if known is not None and work.offset >= known.committed:
+                added[work.partition].append((work.offset, work.event.id))
+        for number, places in added.items():
+            self._partitions[number].tell(places, outcome, answer)
+            self._lines.append(_line(number, outcome, answer, places))
 
     def told(self, work: Work) -> Told | None:
         known = self._partitions.get(work.partition)
         if known is None:
             return None
         if known.heard is not None and known.heard.tells_of(work) and work.offset not in known.told:
-            self.add(work, delivered(), known.heard.answer)
+            self.add([work], delivered(), known.heard.answer)
         told = known.told.get(work.offset)
         return told if told is not None and told[0] == work.event.id else None
 
@@ -190,23 +196,37 @@ class Ahead:
                 self._partitions.setdefault(partition, _Partition(offset)).move(offset)
             case [
                 int(partition),
-                int(offset),
-                str(event_id),
                 ("delivered" | "dead" | "parked") as kind,
                 str(reason),
                 bool(late),
                 int() | None as answer,
-            ]:
-                known = self._partitions.setdefault(partition, _Partition(offset))
-                if offset >= known.committed:
-                    known.tell(offset, (event_id, Outcome(kind, reason, late=late), answer))
+                [*found],
+            ] if places := sorted(_places(found)):
+                known = self._partitions.setdefault(partition, _Partition(places[0][0]))
+                ahead = [place for place in places if place[0] >= known.committed]
+                known.tell(ahead, Outcome(kind, reason, late=late), answer)
 
 
 def _guard(event_id: str) -> int:
     return crc32(event_id.encode())
 
 
-def _line(partition: int, offset: int, told: Told) -> bytes:
-    event_id, outcome, answer = told
-    line = (partition, offset, event_id, outcome.kind, str(outcome.reason), outcome.late, answer)
+def _bits(places: Sequence[int]) -> int:
+    """One for each, of those that a note could tell."""
+    found = bytearray(min(max(places, default=0), 2 * _NOTED) // 8 + 1)
+    for place in places:
+        if place < 2 * _NOTED:
+            found[place // 8] |= 1 << place % 8
+    return int.from_bytes(found, "little")
+
+
+def _places(found: Iterable[object]) -> Iterator[tuple[int, str]]:
+    for place in found:
+        match place:
+            case [int(offset), str(event_id)]:
+                yield offset, event_id
+
+
+def _line(partition: int, outcome: Outcome, answer: int | None, places: Sequence[tuple[int, str]]) -> bytes:
+    line = (partition, outcome.kind, str(outcome.reason), outcome.late, answer, places)
     return orjson.dumps(line) + b"\n"

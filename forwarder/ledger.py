@@ -134,8 +134,8 @@ class Ledger:
             if held is not None and held.works.get(work.offset) is work:
                 self._settle(held, work, (work.event.id, outcome, answer))
                 settled.append(work)
-                if outcome.kind != "filtered":
-                    self._ahead.add(work, outcome, answer)
+        if outcome.kind != "filtered":
+            self._ahead.add(settled, outcome, answer)
         return settled
 
     def _settle(self, held: _Partition, work: Work, told: Told) -> None:
@@ -150,7 +150,7 @@ class Ledger:
 
     def remember(self, work: Work, outcome: Outcome, answer: int | None) -> None:
         """It was delivered when its partition had gone."""
-        self._ahead.add(work, outcome, answer)
+        self._ahead.add([work], outcome, answer)
 
     def remembers(self, work: Work) -> bool:
         told = self._ahead.told(work)
@@ -162,7 +162,7 @@ class Ledger:
         follows it."""
         for work in standing:
             if self._ahead.told(work) is None and work.waiting is not None:
-                self._ahead.add(work, parked(work.waiting.reason), None)
+                self._ahead.add([work], parked(work.waiting.reason), None)
         self._ahead.write()
 
     def write(self) -> None:
@@ -171,7 +171,7 @@ class Ledger:
 
     async def settle_parked(self, work: Work, outcome: Outcome, answer: int | None = None) -> None:
         """The end of an event whose offset was told of when it was parked."""
-        self._ahead.add(work, outcome, answer)
+        self._ahead.add([work], outcome, answer)
         now = self._clock.now()
         await self._tell(single(work, outcome, answer, self._destination, now), now)
 
