@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from tests.browser.counting_server import CountingServer
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 OpenTab = Callable[..., Page]
 TRACK_VISIT = "function ochntrack() { ochn.init(); ochn.send('action', 'visit'); }"
 STUB = "window.ochn = {q: []}; ['init', 'send', 'config'].forEach(m => { ochn[m] = (...a) => { ochn.q.push([m, ...a]); }; });"

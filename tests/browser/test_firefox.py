@@ -79,7 +79,7 @@ def test_consent_and_what_is_asked_for(firefox: Firefox, site: CountingServer, c
     assert collector.posts() == 0
     tab.evaluate("document.cookie = 'cookie_consent=accepted'")
     collector.wait_taken("send", 1)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not tab.evaluate("!!window.ochnExtras") and time.monotonic() < until:
         time.sleep(0.05)
     tab.evaluate("document.querySelector('b').click()")

@@ -84,7 +84,7 @@ class Inside:
         """Its one answer; a second one fails the test, as a future takes only one result."""
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.intake.take(arrival, answer.set_result)
-        return await asyncio.wait_for(answer, 10)
+        return await asyncio.wait_for(answer, 60)
 
     async def send(self, path: str, body: bytes | str = b"", method: str = "POST", **headers: str) -> Reply:
         return await self.take(self.arrival(path, body, method, **headers))

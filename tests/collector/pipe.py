@@ -87,7 +87,7 @@ class Piped:
         for start, end in pairwise([0, *cuts, len(raw)]):
             if not pipe.closed:
                 connection.data_received(raw[start:end])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not pipe.closed and (
                 connection._turns if requests is None else self.state.total_requests < before + requests
             ):

@@ -44,13 +44,15 @@ async def test_who_drips_is_ended_and_others_are_served(way: Way, before: bytes,
             writer.write(before)
             if before == SEND:
                 assert (await read_answer(reader)).status == 200
+        answering = [asyncio.create_task(read_answer(reader)) for reader, _ in slow]
         for place in range(20):
-            for _, writer in slow:
-                writer.write(drip[place : place + 1])
+            for (_, writer), answer in zip(slow, answering, strict=True):
+                if not answer.done():
+                    writer.write(drip[place : place + 1])
             assert (await ask(port, SEND)).status == 200
             await asyncio.sleep(0.02)
         async with asyncio.timeout(SECONDS):
-            answers = [await read_answer(reader) for reader, _ in slow]
+            answers = await asyncio.gather(*answering)
             rest = [await reader.read() for reader, _ in slow]
     assert {answer.status for answer in answers} == {408}
     assert set(rest) == {b""}

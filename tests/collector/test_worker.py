@@ -100,7 +100,7 @@ def test_keys_are_reloaded_while_it_runs(tmp_path: Path) -> None:
             assert time.monotonic() < began + 20, worker.process.lines
             time.sleep(0.05)
         worker.config.write_text("[keys")
-        worker.process.wait_for('{"', 20)
+        worker.process.wait_for('{"', 60)
         assert post(worker.port, "/jsapi/init", "appkey=new")[0] == 200
     assert any("keys.reloaded" in line for line in worker.process.lines)
 
@@ -115,7 +115,7 @@ def test_who_has_asked_before_the_end_is_answered(tmp_path: Path, fast_lane: str
     ):
         late.sendall(b"POST /jsapi/init HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n")
         late.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body[:5]))
-        time.sleep(0.3)
+        assert post(worker.port, "/jsapi/init", "appkey=demo")[0] == 200  # who came after it is answered: it is read
         codes: list[int] = []
         ending = threading.Thread(target=lambda: codes.append(worker.process.stop()))
         ending.start()
@@ -138,7 +138,7 @@ def test_a_body_that_never_comes_does_not_hold_up_the_end(tmp_path: Path) -> Non
         socket.create_connection(("127.0.0.1", worker.port), 30) as idle,
     ):
         idle.sendall(b"POST /jsapi/init HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nappkey")
-        time.sleep(0.3)
+        assert post(worker.port, "/jsapi/init", "appkey=demo")[0] == 200  # who came after it is answered: it is read
         assert worker.process.stop() == 0
 
 
@@ -153,7 +153,7 @@ def test_another_server_may_serve_it(tmp_path: Path) -> None:
             assert post(other, "/jsapi/init", "appkey=demo")[0] == 200
 
 
-def wait_until_refused(port: int, seconds: float = 20.0) -> None:
+def wait_until_refused(port: int, seconds: float = 60.0) -> None:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         try:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from base.serving import HttpProtocol, Server, listen
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

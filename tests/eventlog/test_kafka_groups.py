@@ -79,9 +79,9 @@ async def test_a_rebalance_loses_nothing_and_takes_what_was_not_committed_from_i
         async with a_reader(log, topic) as two:
             second = asyncio.ensure_future(work(two, 4000))
             await append_durably(writer, records(topic, range(2000, 4000)))
-            await asyncio.wait_for(second, 30.0)
+            await asyncio.wait_for(second, 60.0)
         await append_durably(writer, records(topic, range(4000, 6000)))
-        await asyncio.wait_for(first, 30.0)
+        await asyncio.wait_for(first, 60.0)
     assert set(found) == {b"%d" % number for number in range(6000)}
     assert len(found) - 6000 <= 50 * len(fenced)  # a batch is seen twice only where its commit was refused
 

@@ -54,7 +54,7 @@ async def test_a_refused_batch_poisons_a_plain_producer_for_good_and_ours_for_a_
 
 async def outcome_of(plain: AIOKafkaProducer, topic: Topic) -> object:
     try:
-        return await asyncio.wait_for(plain.send_and_wait(topic.name, b"small"), 20.0)
+        return await asyncio.wait_for(plain.send_and_wait(topic.name, b"small"), 60.0)
     except KafkaError as error:
         return error
 
@@ -68,4 +68,4 @@ async def a_plain_producer(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
     try:
         yield producer
     finally:
-        await asyncio.wait_for(producer.stop(), 20.0)
+        await asyncio.wait_for(producer.stop(), 60.0)

@@ -57,7 +57,7 @@ class TakenAndGivenBack:
         await self.reader.close(1)
         self.reader = await self.inner.open_reader(*self._asked)
         self._revoked = Revoked(self._asked[1], partition)
-        await asyncio.wait_for(self.again.wait(), 20)
+        await asyncio.wait_for(self.again.wait(), 60)
         raise Fenced("it was taken while it was committed")
 
     async def close(self, deadline: float) -> None:

@@ -21,7 +21,7 @@ from tests.forwarder.small import Chain, make_event
 from tests.forwarder.stand import Upstream
 from tests.forwarder.world import World
 
-pytestmark = [pytest.mark.anyio, pytest.mark.system]
+pytestmark = [pytest.mark.anyio, pytest.mark.system, pytest.mark.timeout(600)]
 
 COUNT, VISITORS, KILLS = 1200, 30, 4
 
@@ -84,7 +84,7 @@ async def lost_after_kills(directory: Path, mode: str, patience: float) -> tuple
 
 
 async def test_nothing_is_lost(tmp_path: Path) -> None:
-    lost, upstream = await lost_after_kills(tmp_path, "careful", 30.0)
+    lost, upstream = await lost_after_kills(tmp_path, "careful", 100.0)
     assert lost == set()
     duplicates = len(upstream.received) - len(set(upstream.ids()))
     assert duplicates <= (KILLS + 1) * DestinationSettings().concurrency  # calls in flight

@@ -39,7 +39,7 @@ async def test_it_starts_shows_metrics_and_ends_at_a_signal(tmp_path: Path) -> N
     (port,) = free_ports(1)
     process = await start(tmp_path, {"OCHN_ADMIN__PORT": str(port)})
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await process.stdout.readline() == b"ready\n"
         async with ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
             assert b"ochn_outcomes" in await answer.read()

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.002)
 
@@ -132,7 +132,7 @@ async def test_what_keeps_failing_while_others_pass_is_parked_with_all_behind_it
     await world.append(*(make_event(number, f"a{number}") for number in range(5)), *mine)
     number = 100
     async with world.running() as delivery:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while delivery.watch.parking.count() < 3:
                 await world.append(make_event(number, f"b{number}"))
                 number += 1

@@ -66,7 +66,7 @@ class World:
         """Until everything that stands in the log is settled and committed, parked events aside; then ends."""
         async with self.running() as delivery:
             await self.until_committed()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while parked_too and delivery.watch.parking.count():
                     await asyncio.sleep(0.005)
 
@@ -85,7 +85,7 @@ class World:
     async def until_committed(self) -> None:
         scanner = await self.log.open_scanner()
         group = self.topics.group(self.destination.name)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await scanner.committed(group, self.topics.events.name) != {
                 partition: end for partition, (_, end) in (await scanner.bounds(self.topics.events.name)).items() if end
             }:

@@ -176,7 +176,7 @@ async def _ask(made: Piped, hostile: Hostile) -> tuple[bytes, bool]:
         for at in range(0, len(hostile.raw), _SEGMENT):
             connection.data_received(hostile.raw[at : at + _SEGMENT])
     connection, pipe = opened[-1]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while any(each._turns for each, _ in opened) or (hostile.waits and not pipe.written):
             await asyncio.sleep(0.01 if hostile.waits else 0)
     for each, _ in opened:

@@ -62,7 +62,7 @@ async def spooling(
 
 
 async def until_direct(writer: LogWriter) -> None:
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(60.0):
         while writer.state().status != "ok":
             await asyncio.sleep(0.02)
 

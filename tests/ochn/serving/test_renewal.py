@@ -19,7 +19,7 @@ from ochn.serving.supervisor import Supervisor
 from tests.support.product import wait_gone
 
 pytestmark = pytest.mark.anyio
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 @asynccontextmanager

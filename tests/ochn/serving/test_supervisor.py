@@ -22,7 +22,7 @@ from ochn.serving.supervisor import Supervisor
 from tests.support.product import wait_gone
 
 pytestmark = pytest.mark.anyio
-DEADLINE = 20.0
+DEADLINE = 60.0
 HIGH = 700  # a descriptor that nobody is given by chance
 
 
