@@ -680,7 +680,7 @@
   let visitor = readVisitor();
 
   function readVisitor() {
-    const kept = attempt(() => JSON.parse(disk.get('ochn:id')));
+    const kept = attempt(() => JSON.parse(disk.get('ochn:id') || 0));
     if (kept && kept.id) return kept;
     const id = cookie(COOKIE) || (options.oldCookie && cookie(options.oldCookie)); // the one of the script before us
     return id ? { id } : {}; // its kind is for init to learn
@@ -695,7 +695,7 @@
   function meet(event, { pid, uid }) {
     const id = String(uid || pid);
     const mail = event.mail || (visitor.id === id && visitor.mail) || '';
-    visitor = { id, kind: uid ? 'c' : 'p', key: keyOf(event), mail, at: Date.now() };
+    visitor = { id, mail, kind: uid ? 'c' : 'p', key: keyOf(event), at: Date.now() };
     disk.set('ochn:id', JSON.stringify(visitor));
     setCookie(id, 34560000);
   }
