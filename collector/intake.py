@@ -191,11 +191,15 @@ class _Pending(Struct, eq=False):
 
 
 def _pending(asker: Asker, arrival: Arrival, events: int, respond: Respond) -> _Pending:
-    durable, told, noted, rests = (
-        [False] * events,
-        [NOTHING_TOLD] * events,
-        [NOTHING_NOTED] * events,
-        [_NO_REST] * events,
+    return _Pending(
+        asker,
+        arrival.received,
+        len(arrival.body),
+        respond,
+        events,
+        durable=[False] * events,
+        told=[NOTHING_TOLD] * events,
+        noted=[NOTHING_NOTED] * events,
+        rests=[_NO_REST] * events,
+        places={},
     )
-    size = len(arrival.body)
-    return _Pending(asker, arrival.received, size, respond, events, durable, told, noted, rests, {})
