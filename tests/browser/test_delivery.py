@@ -70,6 +70,8 @@ def test_a_browser_that_blocks_the_script_or_its_calls(
 
     context.route(blocked, block)
     page = open_tab()
+    while not tried:
+        page.wait_for_timeout(20)
     page.wait_for_timeout(2000)
     page.evaluate("window.ochn && ochn.send('action', 'engagement', {description: 'kept'})")
     assert collector.posts() == 0

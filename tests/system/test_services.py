@@ -65,6 +65,10 @@ class Services:
         except OSError:
             return False
 
+    def counts(self, name: str, metric: str) -> bool:
+        """One of it."""
+        return f"ochn_{metric} 1.0" in request(self.admin[name], "GET", "/metrics").body.decode()
+
     def arrived(self, destination: str) -> int:
         url = f"http://127.0.0.1:{self.sandbox_port}/_sandbox/counts"
         return int(get_json(url)[destination]["events"])
@@ -81,10 +85,9 @@ def test_three_services_and_an_events_way(ways: Ways, tmp_path: Path) -> None:
         assert eventually(lambda: services.live(services.admin["collector"]))
         assert eventually(lambda: services.live(services.admin["forwarder"]))
         visit(services)
-        metrics = request(services.admin["collector"], "GET", "/metrics").body.decode()
-        assert 'ochn_requests_total{route="jsapi_send",status="200"} 1.0' in metrics
-        metrics = request(services.admin["forwarder"], "GET", "/metrics").body.decode()
-        assert 'ochn_outcomes_total{destination="nc",outcome="delivered",reason=""} 1.0' in metrics
+        assert eventually(lambda: services.counts("collector", 'requests_total{route="jsapi_send",status="200"}'))
+        delivered = 'outcomes_total{destination="nc",outcome="delivered",reason=""}'
+        assert eventually(lambda: services.counts("forwarder", delivered))  # a moment after it has arrived
 
 
 def visit(services: Services) -> None:
