@@ -16,7 +16,7 @@ from eventlog.errors import Fenced
 from eventlog.kafka import KafkaLog
 from eventlog.kafka.beginnings import Beginning, Remembered, Starts, begin
 from eventlog.kafka.member import SESSION_SECONDS
-from eventlog.log import Assigned, Batch, Gap, LogReader, Revoked
+from eventlog.log import NOTE_CHARACTERS, Assigned, Batch, Gap, LogReader, Revoked
 from eventlog.topics import Topic
 from tests.support.kafka import Kafka
 from tests.support.kafka_log import a_log, a_topic, assigned, read_all, records, until
@@ -84,6 +84,21 @@ async def test_a_rebalance_loses_nothing_and_takes_what_was_not_committed_from_i
         await asyncio.wait_for(first, 60.0)
     assert set(found) == {b"%d" % number for number in range(6000)}
     assert len(found) - 6000 <= 50 * len(fenced)  # a batch is seen twice only where its commit was refused
+
+
+@needs_kafka
+async def test_a_note_that_the_broker_does_not_take_costs_no_commit(kafka: Kafka, tmp_path: Path) -> None:
+    """Its `offset.metadata.max.bytes` may be less than the usual; to go beyond that is the same to it."""
+    topic = a_topic(as_events=False)
+    log = a_log(kafka.bootstrap, tmp_path, topic)
+    async with writing(log) as writer, a_reader(log, topic) as one:
+        await append_durably(writer, records(topic, range(10)))
+        batch = await until(one, Batch)
+        await one.commit(batch.partition, 3, "x" * 2 * NOTE_CHARACTERS)
+        await one.close(5.0)
+    async with a_reader(log, topic) as two:
+        place = assigned(await until(two, Assigned))
+        assert (place.committed, place.note) == (3, "")
 
 
 @needs_kafka
