@@ -6,7 +6,7 @@ from typing import Final, cast
 
 import httptools
 
-from forwarder.errors import ReplyTooLarge, TransportError, Unreachable
+from forwarder.errors import ReplyTooLarge, TimedOut, TransportError, Unreachable
 from forwarder.transport import Reply
 
 _HEAD_LIMIT: Final = 64 * 1024  # bytes that come before a reply's body
@@ -31,11 +31,20 @@ class Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
 
-    async def exchange(self, message: bytes) -> Reply:
+    async def exchange(self, message: bytes, seconds: float) -> Reply:
+        """The reply, if it is whole in time. By a timer of the loop's: an `asyncio.timeout` takes a quarter of a call."""
         self.reusable = False
-        self._waiting = asyncio.get_running_loop().create_future()
-        self._transport.write(message)
-        return await self._waiting
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        timer = loop.call_later(seconds, self._late, seconds)
+        try:
+            self._transport.write(message)
+            return await self._waiting
+        finally:
+            timer.cancel()
+
+    def _late(self, seconds: float) -> None:
+        self._fail(TimedOut(f"no whole reply within {seconds:.3g} s"))
 
     def abort(self) -> None:
         self.reusable = False

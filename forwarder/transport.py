@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import field
 
 from base.values import Value
 from forwarder.errors import TimedOut, TransportError, Unreachable
 
+T = TypeVar("T")
 REPLY_LIMIT = 1024 * 1024  # bytes of a reply's body
 IDLE_SECONDS = 30.0  # below what servers and balancers grant, so that we rarely write into a closing connection
 
@@ -38,11 +39,11 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
-async def within(deadline: float, sending: Awaitable[Reply]) -> Reply:
-    """A client's call under the total deadline, whatever it raises told as a TransportError."""
+async def within(deadline: float, doing: Awaitable[T]) -> T:
+    """A client's call, or a step of it, under the deadline; whatever it raises told as a TransportError."""
     try:
         async with asyncio.timeout(deadline):
-            return await sending
+            return await doing
     except TimeoutError as error:
         raise TimedOut(f"no whole reply within {deadline:g} s") from error
     except TransportError:

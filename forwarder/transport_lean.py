@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from forwarder.errors import Unreachable
+from forwarder.errors import TransportError, Unreachable
 from forwarder.lean_connection import Connection
 from forwarder.transport import IDLE_SECONDS, REPLY_LIMIT, Reply, Request, within
 
@@ -40,22 +40,25 @@ class LeanTransport:
         self._busy: set[Connection] = set()
 
     async def send(self, request: Request, deadline: float) -> Reply:
-        return await within(deadline, self._send(request))
-
-    async def _send(self, request: Request) -> Reply:
+        began = time.monotonic()
         origin, target = _address(request.url)
         message = _message(request, origin, target)
-        connection = self._rested(origin) or await self._connect(origin)
+        connection = self._rested(origin)
+        if connection is None:
+            connection = await within(deadline, self._connect(origin))
         self._busy.add(connection)
         try:
-            reply = await connection.exchange(message)
+            return await connection.exchange(message, deadline - (time.monotonic() - began))
+        except TransportError:
+            raise
+        except Exception as error:  # what a loop's socket raises when it is written to
+            raise Unreachable(f"{type(error).__name__}: {error}") from error
         finally:  # cancelled, too: what comes late must not be the next call's answer
             self._busy.discard(connection)
             if connection.reusable and len(self._idle[origin]) < self._kept:
                 self._idle[origin].append((connection, time.monotonic()))
             else:
                 connection.abort()
-        return reply
 
     def _rested(self, origin: Origin) -> Connection | None:
         """The one that rested least; older ones may be about to be closed by the other side."""
