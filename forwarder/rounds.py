@@ -112,13 +112,14 @@ class Rounds:
         troubles = []
         unit.fruitless += any(answer.evidence is not None for answer in answers)
         for answer in answers:
+            works = _works(part, answer.call)
             if answer.evidence is not None:
-                _note(_works(part, answer.call), part, answer, self.clock.now())
+                _note(works, part, answer, self.clock.now())
                 unit.evidence = unit.evidence if answer.call.events else answer.evidence
             if answer.verdict.trouble is not None:
                 troubles.append(answer)
             elif answer.evidence is not None:
-                held = await self._passed(unit, _works(part, answer.call), answer)
+                held = await self._passed(unit, works, answer)
                 delay = delay if held is None else held
         if troubles:
             return await self._troubled(unit, part, troubles)
