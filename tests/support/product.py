@@ -131,8 +131,10 @@ class Product:
             os.kill(self.pids()[name], signal.SIGKILL)
             return
         children = self.pids()
-        for pid in children.values() if name == "all" else ():
-            os.kill(pid, signal.SIGKILL)
+        if name == "all":
+            self.process.popen.send_signal(signal.SIGSTOP)  # else it starts others in their place, unknown here
+            for pid in children.values():
+                os.kill(pid, signal.SIGKILL)
         self.process.kill()
         wait_gone(children.values())
         meanwhile()
