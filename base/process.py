@@ -8,22 +8,25 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+PARENT_PID: Final = "OCHN_PARENT_PID"
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _OWN_DESCRIPTORS: Final = 100  # the log's files, brokers, metrics, pipes
 
 
-def die_with_parent() -> None:
+def die_with_parent(environ: Mapping[str, str]) -> None:
     """From now on this process is killed when the process that started it has gone.
 
-    Call it first. The kernel watches only from this call on, so a parent that goes during it is looked for once.
+    Call it first. The kernel watches only from this call on, so who started it is looked for once: as PARENT_PID tells,
+    as one that goes while its child still comes up is not found by asking.
     """
     if sys.platform != "linux":
         logging.getLogger(__name__).warning("this system can't tie a process to its parent: end it yourself")
         return
-    parent = os.getppid()
+    parent = int(environ.get(PARENT_PID, os.getppid()))
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:

@@ -37,7 +37,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "too_short": "at least {min_length} in the list",
     "too_long": "at most {max_length} in the list",
 }
-_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA", "OCHN_READY_FD"})
+_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA", "OCHN_READY_FD", "OCHN_PARENT_PID"})
 
 
 class Section(BaseModel):

@@ -17,7 +17,7 @@ from ochn.config import Settings
 
 
 def main(arguments: list[str]) -> int:
-    die_with_parent()
+    die_with_parent(os.environ)
     take_all_descriptors()
     try:
         settings = load(Settings, os.environ)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from base.process import PARENT_PID
 from base.ready import READY_FD
 
 
@@ -79,7 +80,7 @@ async def start_child(child: Child, environ: Mapping[str, str], began: float, *,
             "-m",
             child.module,
             *child.arguments,
-            env={**environ, **child.environ, READY_FD: str(ready_write)},
+            env={**environ, **child.environ, READY_FD: str(ready_write), PARENT_PID: str(os.getpid())},
             pass_fds=(*child.fds, ready_write),
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE if piped else None,

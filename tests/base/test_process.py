@@ -8,9 +8,16 @@ import sys
 
 import pytest
 
+from base.process import PARENT_PID
 from tests.support.detached import ROOT
 
-CHILD = "import os, time; from base.process import die_with_parent; die_with_parent(); print(os.getpid(), flush=True); time.sleep(60)"
+CHILD = """
+import os, time
+from base.process import die_with_parent
+die_with_parent(os.environ)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
 
 HEARS = """
@@ -39,6 +46,14 @@ def test_a_child_goes_with_its_parent() -> None:
             signal.pidfd_send_signal(child, signal.SIGKILL)
         os.close(child)
     assert gone
+
+
+@pytest.mark.parametrize(("started_by", "code"), [(-1, -signal.SIGKILL), (0, 0)], ids=["gone", "there"])
+def test_a_child_that_comes_up_when_its_parent_has_gone_goes_too(started_by: int, code: int) -> None:
+    """Who asks for its parent then is told of another process."""
+    environ = {**os.environ, PARENT_PID: str(started_by or os.getpid())}
+    child = CHILD.replace("sleep(60)", "sleep(0)")
+    assert subprocess.run([sys.executable, "-c", child], env=environ, cwd=ROOT, check=False).returncode == code
 
 
 @pytest.mark.parametrize(("gone", "hears"), [(False, "renew"), (True, "end")])

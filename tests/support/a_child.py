@@ -13,7 +13,7 @@ from base.ready import tell_ready
 
 
 def main(how: str, file: str) -> int:
-    die_with_parent()
+    die_with_parent(os.environ)
     if how == "refuses" or (how == "once" and not first(file)):
         sys.stderr.write("no, thanks\n")
         return 7

@@ -90,7 +90,7 @@ def cut_off() -> None:
 
 def outlive_parent() -> None:
     """Nobody dies with the supervisor."""
-    ochn.serving.child.die_with_parent = lambda: None  # type: ignore[attr-defined]
+    ochn.serving.child.die_with_parent = lambda _: None  # type: ignore[assignment,attr-defined]
 
 
 def every_connection() -> None:
