@@ -7,7 +7,8 @@ from tests.support.sandbox import SandboxProcess
 
 @pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with SandboxProcess(tmp_path_factory.mktemp("sandbox"), token_seconds="2") as sandbox:
+    # Long enough for the two calls that a test makes under a token, on a machine that stands for a moment.
+    with SandboxProcess(tmp_path_factory.mktemp("sandbox"), token_seconds="6") as sandbox:
         yield sandbox
 
 

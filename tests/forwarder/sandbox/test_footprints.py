@@ -96,15 +96,16 @@ def token(sandbox: SandboxProcess, **form: str) -> httpx.Response:
 def test_a_lead_needs_a_token_that_still_holds(sandbox: SandboxProcess) -> None:
     given = token(sandbox, grant_type="client_credentials").json()
     assert given["token_type"] == "bearer"
-    assert given["expires_in"] == 2
+    assert given["expires_in"] == 6
     query = {"access_token": given["access_token"]}
     lead = post(sandbox, "/api/lead", {"userEmail": "a@b.example", "agreeTandc": "true"}, params=query)
     assert len(bytes.fromhex(lead.json()["_id"])) == 12
     erased = post(sandbox, "/api/client", {"userExternalId": "7"}, "DELETE", params=query)
     assert erased.json() == {"status": "success"}
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while post(sandbox, "/api/lead", {}, params=query).status_code != 401:
         assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("forged", ["", "x" * 62, "ffffffffff" + "0" * 52])
