@@ -19,16 +19,16 @@ CUT_SECONDS = 2.0
 
 async def end_producer(producer: AIOKafkaProducer, patience: float) -> None:
     """`patience` in seconds: what is queued in it may still be sent."""
-    await _uncut(_end_producer(producer, patience))
+    await uncut(_end_producer(producer, patience))
 
 
 async def end_consumer(consumer: AIOKafkaConsumer, patience: float) -> None:
     """`patience` in seconds: it may still leave its group, so that its partitions go to others at once."""
-    await _uncut(_end_consumer(consumer, patience))
+    await uncut(_end_consumer(consumer, patience))
 
 
 async def end_admin(admin: AIOKafkaAdminClient) -> None:
-    await _uncut(_end_admin(admin))
+    await uncut(_end_admin(admin))
 
 
 async def _end_producer(producer: AIOKafkaProducer, patience: float) -> None:
@@ -46,7 +46,7 @@ async def _end_admin(admin: AIOKafkaAdminClient) -> None:
         await _cut(admin._client, admin)  # noqa: SLF001
 
 
-async def _uncut(ending: Coroutine[Any, Any, None]) -> None:
+async def uncut(ending: Coroutine[Any, Any, None]) -> None:
     """An end is bounded, and comes also when its caller is cancelled meanwhile: half ended, a client leaks."""
     task = asyncio.ensure_future(ending)
     cancelled: asyncio.CancelledError | None = None

@@ -26,6 +26,7 @@ from eventlog.kafka.beginnings import Starts
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_consumer
 from eventlog.kafka.places import Places, Subscription
+from eventlog.kafka.starting import start_consumer
 from eventlog.log import Assigned, Batch, Gap, Item, Position, Revoked, StoredRecord
 
 SESSION_SECONDS = 10.0  # silent for longer, its partitions go to others
@@ -84,7 +85,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     async def join(self) -> None:
         self._consumer.subscribe([self._subscription.topic], listener=self)
         async with asyncio.timeout(JOIN_SECONDS):
-            await self._consumer.start()
+            await start_consumer(self._consumer)
 
     async def end(self, patience: float) -> None:
         """Leaves the group when that can be done in `patience` seconds."""

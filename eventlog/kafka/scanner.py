@@ -14,6 +14,7 @@ from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_admin, end_consumer
 from eventlog.kafka.member import stored
 from eventlog.kafka.search import fetch, find
+from eventlog.kafka.starting import start_admin, start_consumer
 from eventlog.log import StoredRecord
 
 ANSWER_SECONDS = 15.0
@@ -58,7 +59,7 @@ class KafkaScanner:
         admin = AIOKafkaAdminClient(**self._connection.client(ANSWER_SECONDS))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await admin.start()
+                await start_admin(admin)
                 offsets = await admin.list_consumer_group_offsets(group)
         except GroupCoordinatorNotAvailableError:  # nobody has committed to this Kafka yet
             return {}
@@ -115,7 +116,7 @@ class KafkaScanner:
             fetch_max_wait_ms=20,  # at the end of one partition it would keep the next one waiting
         )
         try:
-            await self._within(consumer.start())
+            await self._within(start_consumer(consumer))
             yield consumer
         finally:
             await end_consumer(consumer, 1.0)

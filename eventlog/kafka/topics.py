@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from eventlog.appending import MAX_RECORD_BYTES
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_admin
+from eventlog.kafka.starting import start_admin
 from eventlog.settings import KafkaSettings
 from eventlog.topics import Topic
 
@@ -65,7 +66,7 @@ async def ensure_topics(connection: Connection, topics: Iterable[Topic]) -> dict
     admin = AIOKafkaAdminClient(**connection.client(REQUEST_SECONDS))
     try:
         async with asyncio.timeout(ALL_SECONDS):
-            await admin.start()
+            await start_admin(admin)
             found = await _partitions(admin)
             if missing := wanted.keys() - found.keys():
                 await _create(admin, [wanted[name] for name in missing], connection.settings)

@@ -21,6 +21,7 @@ from eventlog.errors import AppendError, LogUnavailable, RecordTooLarge
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_producer
 from eventlog.kafka.lane import BATCH_BYTES, Lane, Queued, size
+from eventlog.kafka.starting import start_producer
 from eventlog.kafka.topics import Shape, ensure_topics
 from eventlog.log import LogState, Position, Record, Settled
 from eventlog.topics import Topic, topic_named
@@ -237,7 +238,7 @@ class KafkaWriter:
         )
         try:
             async with asyncio.timeout(START_SECONDS):
-                await producer.start()
+                await start_producer(producer)
                 for topic in self._shapes:
                     await producer.partitions_for(topic)
         except (KafkaError, OSError, TimeoutError) as error:
