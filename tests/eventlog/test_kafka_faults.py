@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from eventlog.appending import append_durably
 from eventlog.errors import Fenced, LogUnavailable, RecordTooLarge
@@ -14,7 +13,7 @@ from eventlog.log import Assigned, Batch, LogReader, LogWriter, Record
 from eventlog.topics import Topic
 from tests.support.appends import Sender
 from tests.support.kafka import Kafka, KafkaServer, a_place
-from tests.support.kafka_log import a_log, a_topic, an_admin, read_all, records, until, up
+from tests.support.kafka_log import a_log, a_topic, an_admin, lower_limit, read_all, records, until, up
 from tests.support.logs import PATIENCE, reading, scanned, values, writing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.kafka]
@@ -156,8 +155,7 @@ async def test_only_the_record_that_is_too_large_is_refused_when_the_limit_is_lo
     async with writing(a_log(kafka.bootstrap, tmp_path, topic)) as writer, an_admin(kafka) as admin:
         large = Record(topic.name, b"key", b"x" * 100_000, 1.0)
         await append_durably(writer, [large])
-        lowered = ConfigResource(ConfigResourceType.TOPIC, topic.name, {"max.message.bytes": "50000"})
-        await admin.alter_configs([lowered])
+        await lower_limit(admin, kafka.bootstrap, topic.name, 50_000)
         with pytest.raises((LogUnavailable, RecordTooLarge)):
             await append_durably(writer, [*records(topic, range(10)), large])
         await up(writer)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
 from eventlog.appending import append_durably
@@ -15,7 +14,7 @@ from eventlog.errors import LogUnavailable, RecordTooLarge
 from eventlog.log import Record
 from eventlog.topics import Topic
 from tests.support.kafka import Kafka
-from tests.support.kafka_log import a_log, a_topic, an_admin, records, up
+from tests.support.kafka_log import a_log, a_topic, an_admin, lower_limit, records, up
 from tests.support.logs import scanned, writing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.kafka]
@@ -33,8 +32,7 @@ async def test_a_refused_batch_poisons_a_plain_producer_for_good_and_ours_for_a_
     async with an_admin(kafka) as admin, writing(log) as ours, a_plain_producer(kafka) as plain:
         await append_durably(ours, records(topic, [0]))
         await plain.send_and_wait(topic.name, b"1")
-        lowered = ConfigResource(ConfigResourceType.TOPIC, topic.name, {"max.message.bytes": str(LIMIT)})
-        await admin.alter_configs([lowered])
+        await lower_limit(admin, kafka.bootstrap, topic.name, LIMIT)
 
         with pytest.raises(MessageSizeTooLargeError):
             await plain.send_and_wait(topic.name, large.value)

@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 from prometheus_client import CollectorRegistry
 
 from base.clock import SystemClock
@@ -66,6 +69,25 @@ async def read_all(reader: LogReader, count: int, seconds: float = PATIENCE) -> 
             found += item.records
             await reader.commit(item.partition, item.next_offset)
     return found
+
+
+async def lower_limit(admin: AIOKafkaAdminClient, bootstrap: str, topic: str, limit: int) -> None:
+    """A topic takes records of `limit` bytes at most when it returns. The broker hears of it a moment after the
+    controller, so a topic is made behind it, with the same limit, and asked until it refuses."""
+    changed, behind = {"max.message.bytes": str(limit)}, f"test-{uuid4()}"
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, changed)])
+    await admin.create_topics([NewTopic(behind, 1, 1, topic_configs=changed)])
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks=1, max_request_size=2 * limit + 1000)
+    await producer.start()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await producer.send_and_wait(behind, bytes(2 * limit))
+                except MessageSizeTooLargeError:
+                    return
+    finally:
+        await producer.stop()
 
 
 def assigned(item: Item) -> Assigned:

@@ -9,14 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.support.corpus import Reply
 from tests.support.kafka import KafkaServer
+from tests.support.kafka_log import lower_limit
 from tests.support.tools import require
 from tests.system.outside import eventually, form
 from tests.system.scale import Scale
@@ -141,7 +142,7 @@ def test_a_lowered_limit_costs_only_what_is_larger(stand: Stand, scale: Scale) -
     """Row 24."""
     with stand.load() as clients:
         stand.until("ready", scale)
-        asyncio.run(as_admin(stand, lower_limit))
+        asyncio.run(as_admin(stand, partial(take_less, bootstrap=stand.brokers[0].bootstrap)))
         large = a_visit(stand, brands=99)
         assert large.status == 200
         assert eventually(lambda: quarantined(stand) == {large.headers["x-event-id"]}, scale.deadline)
@@ -202,5 +203,5 @@ async def delete_events(admin: AIOKafkaAdminClient, topic: str) -> None:
     await admin.delete_topics([topic])
 
 
-async def lower_limit(admin: AIOKafkaAdminClient, topic: str) -> None:
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(LIMIT)})])
+async def take_less(admin: AIOKafkaAdminClient, topic: str, bootstrap: str) -> None:
+    await lower_limit(admin, bootstrap, topic, LIMIT)
