@@ -18,6 +18,7 @@ from aiokafka.errors import (
     OffsetMetadataTooLargeError,
     OffsetOutOfRangeError,
 )
+from aiokafka.record.default_records import DefaultRecord
 
 from base.clock import Clock
 from base.logs import Logger
@@ -154,7 +155,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         if not self._fetched:
             return None
         partition, fetched = self._fetched.popleft()
-        records = tuple(stored(record) for record in fetched[:max_records])
+        records = tuple(stored(self._subscription.topic, partition, record) for record in fetched[:max_records])
         if len(fetched) > max_records:
             self._fetched.append((partition, fetched[max_records:]))
         self._held[partition].handed = next_offset = records[-1].position.offset + 1
@@ -248,7 +249,8 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-def stored(record: ConsumerRecord) -> StoredRecord:
-    position = Position(record.topic, record.partition, record.offset)
+def stored(topic: str, partition: int, record: ConsumerRecord | DefaultRecord) -> StoredRecord:
+    """`record` as a consumer hands it out, or as it stands in a batch."""
+    position = Position(topic, partition, record.offset)
     headers = tuple((name, value or b"") for name, value in record.headers)
     return StoredRecord(position, record.key or b"", record.value, record.timestamp / 1000, headers)

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
+from aiokafka.errors import KafkaError
 
 from eventlog.errors import LogUnavailable
+from eventlog.kafka.committed import offsets_of
 from eventlog.kafka.connection import Connection
 from eventlog.kafka.ending import end_admin, end_consumer
 from eventlog.kafka.member import stored
@@ -60,14 +61,11 @@ class KafkaScanner:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await start_admin(admin)
-                offsets = await admin.list_consumer_group_offsets(group)
-        except GroupCoordinatorNotAvailableError:  # nobody has committed to this Kafka yet
-            return {}
+                return await offsets_of(admin, group, topic)
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._connection.away(error) from error
         finally:
             await end_admin(admin)
-        return {one.partition: at.offset for one, at in offsets.items() if one.topic == topic and at.offset >= 0}
 
     async def _read(
         self, consumer: AIOKafkaConsumer, one: TopicPartition, first: int, end: int
@@ -83,7 +81,7 @@ class KafkaScanner:
             )
             for record in fetched.get(one, ()):
                 if record.offset < end:
-                    yield stored(record)
+                    yield stored(one.topic, one.partition, record)
             moved = await self._within(consumer.position(one))
             if moved == position:
                 raise self._stopped(one, position, end)

@@ -11,7 +11,8 @@ from aiokafka.errors import LeaderNotAvailableError, NoError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 
-from eventlog.log import Position, StoredRecord
+from eventlog.kafka.member import stored
+from eventlog.log import StoredRecord
 
 FETCH_BYTES: Final = 8 * 1024 * 1024
 FETCH_SECONDS: Final = 5.0  # what stands before the end is there at once
@@ -39,10 +40,6 @@ def find(one: TopicPartition, fetched: bytes, needle: bytes) -> tuple[int, list[
         end = batch.next_offset
         packed = getattr(batch, "compression_type", True)  # one of before Kafka 0.11 doesn't say
         if (anywhere or packed) and not batch.is_control_batch:
-            for record in batch:
-                if needle in (record.value or b""):
-                    position = Position(one.topic, one.partition, record.offset)
-                    headers = tuple((name, value or b"") for name, value in record.headers)
-                    moment = record.timestamp / 1000
-                    found.append(StoredRecord(position, record.key or b"", record.value, moment, headers))
+            hits = [record for record in batch if needle in (record.value or b"")]
+            found += [stored(one.topic, one.partition, record) for record in hits]
     return end, found
