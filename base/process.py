@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-PARENT_PID: Final = "OCHN_PARENT_PID"
+from base.ready import PARENT_PID
+
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _OWN_DESCRIPTORS: Final = 100  # the log's files, brokers, metrics, pipes
 

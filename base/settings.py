@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from base.errors import SettingsError
 from base.masking import MASK, is_secret_name
+from base.ready import PARENT_PID, READY_FD
 
 PREFIX = "OCHN_"
 CONFIG_VARIABLE = "OCHN_CONFIG"  # the file's path
@@ -37,7 +38,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "too_short": "at least {min_length} in the list",
     "too_long": "at most {max_length} in the list",
 }
-_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA", "OCHN_READY_FD", "OCHN_PARENT_PID"})
+_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA", READY_FD, PARENT_PID})
 
 
 class Section(BaseModel):

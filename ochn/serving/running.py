@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from base.process import PARENT_PID
-from base.ready import READY_FD
+from base.ready import PARENT_PID, READY_FD
 
 
 class Renewal(Enum):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from base.process import PARENT_PID
+from base.ready import PARENT_PID
 from tests.support.detached import ROOT
 
 CHILD = """
