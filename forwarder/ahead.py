@@ -1,10 +1,10 @@
 """What is settled at or beyond the committed offsets: this host sends it no more, neither after a crash nor when a
 partition that was lost comes back.
 
-A line of JSON for what was settled together, in `<data_dir>/forwarder/<destination>.ahead`, is written before its visitor's next call, and left
-to the system to bring to the disk: a kill -9 loses none, a power loss some, which then go out again. No line can cost an
-event: it was written after the reply (or the dead letter, or the parked record), and counts only where the log has that
-very id at that very offset.
+A line of JSON for what was settled together, in `<data_dir>/forwarder/<destination>.ahead`, is written before its
+visitor's next call, and left to the system to bring to the disk: a kill -9 loses none, a power loss some, which then go
+out again. No line can cost an event: it was written after the reply (or the dead letter, or the parked record), and
+counts only where the log has that very id at that very offset.
 
 What of it is delivered stands in a note beside the committed offset, too, for another host that takes a partition over:
 `<hash of the first one's id>:<status of the newest answer>:<how far the first is beyond the offset>:<a bit for each from

@@ -34,17 +34,20 @@ class Breaker:
     _refusal: Dead | str = ""
     _refused: int = 0
 
+    def is_running(self) -> bool:
+        return self.state == "running"
+
     def allows(self, now: float) -> bool:
         """Whether another unit may start."""
-        return self.state == "running" or (not self._probing and now >= self._next_probe)
+        return self.is_running() or (not self._probing and now >= self._next_probe)
 
     def due(self, now: float) -> float | None:
         """Seconds until the next probe; None when nothing is to be waited for."""
-        return None if self.state == "running" or self._probing else max(0.0, self._next_probe - now)
+        return None if self.is_running() or self._probing else max(0.0, self._next_probe - now)
 
     def begin(self) -> bool:
         """A unit starts. True: it is the probe, and `end` must follow."""
-        self._probing = self.state != "running"
+        self._probing = not self.is_running()
         return self._probing
 
     def end(self) -> None:
@@ -59,7 +62,7 @@ class Breaker:
             self.state, self.reason, self.detail = "running", None, ""
 
     def failed(self, trouble: Trouble, now: float, entropy: bytes, after: float | None, detail: str) -> None:
-        if self.state == "running" or self._probing:  # else a straggler: what was on its way tells nothing new
+        if self.is_running() or self._probing:  # else a straggler: what was on its way tells nothing new
             self._troubles += 1
         self.last_error = detail or trouble
         if self.state == "paused":

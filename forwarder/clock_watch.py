@@ -14,6 +14,7 @@ import orjson
 from base.clock import Clock, rfc3339
 from base.logs import Logger
 from base.metrics import ForwarderMetrics
+from eventlog.embedded import files
 
 LOOK_SECONDS: Final = 1.0
 LEAST_SECONDS: Final = 5.0  # of a jump: NTP steps by less, and a machine that sleeps for a moment does
@@ -59,11 +60,6 @@ class ClockWatch:
         self.metrics.clock_jumps.labels("ahead" if jump > 0 else "back").inc()
         self.log.warning("clock.jumped", seconds=round(jump, 1))
         with suppress(OSError):  # a disk that is full: the log has told it
-            self._write({"at": rfc3339(now), "seconds": round(jump, 1)})
-
-    def _write(self, told: dict[str, Any]) -> None:
-        path = _path(self.data_dir)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
-        draft.write_bytes(orjson.dumps(told))
-        draft.replace(path)
+            path = _path(self.data_dir)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path, orjson.dumps({"at": rfc3339(now), "seconds": round(jump, 1)}))

@@ -85,7 +85,7 @@ class Engine:
             if failure := self._failure or self._asides.failure:
                 raise failure
             self._wake.clear()
-            looks = self.breaker.state == "running" and not self._quiet
+            looks = self.breaker.is_running() and not self._quiet
             shut = self._asides.look(unit for _, _, unit in self._later) if looks else None
             self._start()
             await self._rest(shut)
@@ -120,7 +120,7 @@ class Engine:
             now = self.clock.monotonic()
             if not self.breaker.allows(now):
                 return
-            probe = self.breaker.state != "running"
+            probe = not self.breaker.is_running()
             job = self._next(now, probe)
             if job is None:
                 return
@@ -178,7 +178,7 @@ class Engine:
         self._wake.set()
 
     def _may_go_on(self, probe: bool) -> bool:
-        return not self._ending and not self._quiet and (probe or self.breaker.state == "running")
+        return not self._ending and not self._quiet and (probe or self.breaker.is_running())
 
     async def _go_on(self, unit: Unit, probe: bool) -> None:
         delay: float | None = 0.0

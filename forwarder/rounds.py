@@ -92,8 +92,8 @@ class Rounds:
         """One visitor's calls one after the other, until one fails or teaches something new; a batch's side by side. Who
         is down is asked once: of a probe's only the first goes out, and nothing that still waited for its turn."""
         if len(unit.subjects) > 1:
-            well = self._is_well()
-            chosen, wanted = _one_a_visitor(calls if well else calls[:1]), self._is_well if well else always
+            well = self.breaker.is_running()
+            chosen, wanted = _one_a_visitor(calls if well else calls[:1]), self.breaker.is_running if well else always
             answers = await asyncio.gather(*(self.calls.make(call, events, planned, wanted) for call in chosen))
             return await self._judge_all(unit, part, answers)
         for call in calls:
@@ -102,9 +102,6 @@ class Rounds:
             if delay is not None or answer.taught or answer.verdict.trouble is not None:
                 return delay
         return None
-
-    def _is_well(self) -> bool:
-        return self.breaker.state == "running"
 
     async def _judge_all(self, unit: Unit, part: list[Work], answers: Sequence[Answer]) -> float | None:
         """A round fails once, however many of its calls do."""
@@ -185,7 +182,7 @@ class Rounds:
         for answer in answers:
             trouble = answer.verdict.trouble
             # What is slow has failed before: alone it says nothing of the destination, unless it is told to come later.
-            known = unit.slow and self._is_well() and trouble is not Trouble.THROTTLED
+            known = unit.slow and self.breaker.is_running() and trouble is not Trouble.THROTTLED
             if answer.evidence is not None and trouble is not None and not known:
                 self._failed(answer.verdict, trouble, now, entropy)
         if self._alone(unit, now) and not unit.slow:

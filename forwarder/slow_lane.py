@@ -74,7 +74,7 @@ class SlowLane:
         finally:
             self._busy -= 1
         now, policy = self.clock.monotonic(), self.breaker.policy
-        counts = not passed and self._is_well()  # else the breaker has the say
+        counts = not passed and self.breaker.is_running()  # else the breaker has the say
         self._failures = self._failures + 1 if counts else 0
         self._at = now + min(policy.longest, policy.first * 2.0 ** min(self._failures, 32)) if counts else now
         self.queue.release(frozenset([subject]))
@@ -108,7 +108,7 @@ class SlowLane:
 
     def _is_its_own(self, subject: str, culprit: Work) -> bool:
         """Whether one more failure tells of the event: others have passed between so many of them."""
-        if not self._is_well():
+        if not self.breaker.is_running():
             return False
         now = _Failed(culprit.event.id, self.breaker.passes)
         before = self._failed.pop(subject, now)
@@ -117,6 +117,3 @@ class SlowLane:
         if now.alone < ALONE:
             self._failed[subject] = now
         return now.alone >= ALONE
-
-    def _is_well(self) -> bool:
-        return self.breaker.state == "running"

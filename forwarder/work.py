@@ -28,7 +28,8 @@ class Waiting(Value, frozen=True):
 
 
 class Work(Struct, eq=False, gc=False):
-    """Part of no cycle, and there are thousands (base/values.py). `live` is False once the partition is another's: then nothing of it counts here any more."""
+    """Part of no cycle, and there are thousands (base/values.py). `live` is False once the partition is another's: then
+    nothing of it counts here any more."""
 
     event: Event
     partition: int

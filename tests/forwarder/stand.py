@@ -15,6 +15,7 @@ from forwarder.transport import Reply, Request
 from tests.forwarder.small import make_event
 
 TOPICS = Topics()
+STUCK = "event-00003"
 
 
 @dataclass
@@ -66,6 +67,18 @@ class Upstream:
 
     def of(self, subject: str) -> list[str]:
         return [event_id for event_id, whose in self.received if whose == subject]
+
+
+@dataclass
+class Hanging(Upstream):
+    """Whatever carries the stuck event is answered when `free` is set."""
+
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, request: Request, deadline: float) -> Reply:
+        if f'"{STUCK}"'.encode() in request.body and b'"init"' not in request.body:
+            await self.free.wait()
+        return await super().send(request, deadline)
 
 
 def sometimes(seed: int, rate: float = 0.3) -> Callable[[dict[str, Any]], Reply | None]:

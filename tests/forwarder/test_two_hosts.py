@@ -4,7 +4,6 @@ what was settled since its last commit, and what was in flight."""
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,7 +18,7 @@ from forwarder.ledger import Ledger
 from forwarder.status import Status
 from forwarder.transport import Reply, Request
 from tests.forwarder.small import Batches, Chain, make_event
-from tests.forwarder.stand import Upstream, in_order
+from tests.forwarder.stand import Hanging, in_order
 from tests.forwarder.world import HeldClock, World
 from tests.support.kafka import Kafka
 from tests.support.kafka_log import a_log
@@ -28,20 +27,14 @@ pytestmark = pytest.mark.anyio
 
 Build = Callable[[Target, Status, Surroundings], Delivery]
 COUNT, CONCURRENCY = 300, 4
-STUCK = "event-00003"
 PATIENCE = 90.0  # seconds
 ROUNDS = 20
 
 
-@dataclass
-class Hanging(Upstream):
-    """Takes the stuck event when `free` is set. Each call is answered a moment after it was taken."""
-
-    free: asyncio.Event = field(default_factory=asyncio.Event)
+class Slow(Hanging):
+    """Each call is answered a moment after it was taken."""
 
     async def send(self, request: Request, deadline: float) -> Reply:
-        if f'"{STUCK}"'.encode() in request.body and b'"init"' not in request.body:
-            await self.free.wait()
         reply = await super().send(request, deadline)
         await asyncio.sleep(0.01)
         return reply
@@ -55,7 +48,7 @@ class Hosts:
     """Forwarders of one destination over one log, each with a data directory of its own."""
 
     def __init__(self, directory: Path, kind: type[Chain | Batches], kafka: Kafka | None) -> None:
-        self.directory, self.kafka, self.upstream = directory, kafka, Hanging()
+        self.directory, self.kafka, self.upstream = directory, kafka, Slow()
         self.topics = Topics(f"hosts-{uuid4().hex[:12]}")
         self.destination, self.memory = kind(), MemoryLog(partitions=2)
         self.events = [make_event(number, f"v{number % 60}") for number in range(COUNT)]

@@ -1,7 +1,6 @@
 """One event that is stuck: the committed offset is never far behind what went out, and the others go on."""
 
 import asyncio
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +9,16 @@ import pytest
 from base.clock import ManualClock
 from forwarder.asides import PATIENCE
 from forwarder.batching import LANE_EVENTS
-from forwarder.transport import Reply, Request
+from forwarder.transport import Reply
 from tests.forwarder.small import Batches, Chain, make_event
-from tests.forwarder.stand import TOPICS, Upstream, in_order
+from tests.forwarder.stand import STUCK, TOPICS, Hanging, Upstream, in_order
 from tests.forwarder.world import HeldClock, World
 
 pytestmark = pytest.mark.anyio
 
 COUNT, CONCURRENCY = 300, 4
 WINDOW = CONCURRENCY * LANE_EVENTS
-STUCK = "event-00003"
 MATES = 30  # that go with it, or behind it, at most: its batch, and its visitor's
-
-
-@dataclass
-class Hanging(Upstream):
-    """Whatever carries the stuck event is answered when `free` is set."""
-
-    free: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def send(self, request: Request, deadline: float) -> Reply:
-        if f'"{STUCK}"'.encode() in request.body and b'"init"' not in request.body:
-            await self.free.wait()
-        return await super().send(request, deadline)
 
 
 def world(directory: Path, upstream: Upstream, destination: Chain | Batches) -> World:

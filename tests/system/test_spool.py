@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -142,7 +141,7 @@ def test_a_lowered_limit_costs_only_what_is_larger(stand: Stand, scale: Scale) -
     """Row 24."""
     with stand.load() as clients:
         stand.until("ready", scale)
-        asyncio.run(as_admin(stand, partial(take_less, bootstrap=stand.brokers[0].bootstrap)))
+        asyncio.run(as_admin(stand, lambda admin, topic: lower_limit(admin, stand.brokers[0].bootstrap, topic, LIMIT)))
         large = a_visit(stand, brands=99)
         assert large.status == 200
         assert eventually(lambda: quarantined(stand) == {large.headers["x-event-id"]}, scale.deadline)
@@ -201,7 +200,3 @@ async def as_admin(stand: Stand, work: Callable[[AIOKafkaAdminClient, str], Awai
 
 async def delete_events(admin: AIOKafkaAdminClient, topic: str) -> None:
     await admin.delete_topics([topic])
-
-
-async def take_less(admin: AIOKafkaAdminClient, topic: str, bootstrap: str) -> None:
-    await lower_limit(admin, bootstrap, topic, LIMIT)
