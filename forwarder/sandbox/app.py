@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from base.clock import Clock, rfc3339
 from base.ids import IdSource
 from forwarder.sandbox.calls import Calls
-from forwarder.sandbox.control import control_routes
+from forwarder.sandbox.control import control_routes, nowhere
 from forwarder.sandbox.delivery import Caller, deliver
 from forwarder.sandbox.engagelab import EngageLab
 from forwarder.sandbox.expertsender import ExpertSender
@@ -39,7 +39,7 @@ def build_sandbox(calls: Calls, clock: Clock, ids: IdSource, token_seconds: int 
         EngageLab(),
     )
     doors = [Mount(f"/{vendor.name}", app=_Door(vendor, calls, faults, clock)) for vendor in vendors]
-    return Starlette(routes=[*doors, *control_routes(calls, faults)])
+    return Starlette(routes=[*doors, *control_routes(calls, faults)], exception_handlers={404: nowhere})
 
 
 class _Door:

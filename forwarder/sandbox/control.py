@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from forwarder.sandbox.calls import Calls
 from forwarder.sandbox.faults import KINDS, Faults, UnknownFault
@@ -71,9 +71,14 @@ def _faults(faults: Faults) -> Endpoint:
     return answer
 
 
+async def nowhere(request: Request, _error: Exception) -> Response:
+    names = ", ".join(route.path for route in request.app.routes if isinstance(route, Mount))
+    return _refusal(f"nothing at {request.url.path}: each vendor's API stands below {names}", 404)
+
+
 def _json(value: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
 
-def _refusal(message: str) -> Response:
-    return _json({"status": "error", "message": message}, 400)
+def _refusal(message: str, status: int = 400) -> Response:
+    return _json({"status": "error", "message": message}, status)

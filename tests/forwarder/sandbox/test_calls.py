@@ -150,3 +150,11 @@ def test_paging(sandbox: SandboxProcess) -> None:
     assert httpx.get(f"{url}&after=x").status_code == 400
     refused = httpx.get(f"{sandbox.url}/_sandbox/received?destination=nobody")
     assert (refused.status_code, "netcore" in refused.json()["message"]) == (400, True)
+
+
+def test_a_path_of_no_vendor_is_answered_with_where_they_are(sandbox: SandboxProcess) -> None:
+    refused = httpx.post(f"{sandbox.url}/jsapi/send")
+    assert refused.status_code == 404
+    assert refused.json()["message"].startswith(
+        "nothing at /jsapi/send: each vendor's API stands below /footprints, /n"
+    )
