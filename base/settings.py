@@ -6,13 +6,23 @@ A value that is not text (a list, a table) is written as JSON.
 """
 
 import ipaddress
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from base.errors import SettingsError
 from base.masking import MASK, is_secret_name
@@ -38,6 +48,8 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "too_short": "at least {min_length} in the list",
     "too_long": "at most {max_length} in the list",
 }
+_WITHOUT_VALUE: Final[Mapping[str, str]] = {"extra_forbidden": "no such setting", "missing": "is required"}
+_PATHS = frozenset({"ssl_ca_file", "ssl_cert_file", "ssl_key_file"})  # settings whose value is a path
 _NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "OCHN_TEST_KAFKA", READY_FD, PARENT_PID})
 
 
@@ -112,7 +124,21 @@ class AdminSettings(Section):
 
 
 R = TypeVar("R", bound=BaseModel)
-RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]  # it stands in metrics
+
+
+def matching(pattern: str, expected: str) -> AfterValidator:
+    """For text of which all matches; else ValueError says in words what is expected."""
+
+    def checked(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return AfterValidator(checked)
+
+
+Name = Annotated[str, matching("[a-z0-9][a-z0-9_-]{0,62}", "up to 63 small letters, digits, - and _")]  # for metrics
+Currency = Annotated[str, matching("[A-Z]{3}", "an ISO 4217 code, such as EUR")]
 
 
 def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -125,22 +151,32 @@ def read_sources(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any
             raise SettingsError([f"can't be read: {error.strerror}"], str(path)) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError([f"is not TOML: {error}"], str(path)) from error
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
-            _lay_over(raw, name, environ[name])
+    for name in sorted(filter(_is_setting, environ)):
+        _lay_over(raw, name, environ[name])
     return raw
+
+
+def _is_setting(variable: str) -> bool:
+    return variable.startswith(PREFIX) and variable not in _NOT_SETTINGS
 
 
 def settings_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Every file that the environment names: the settings', and those that hold one value each."""
-    single = (environ[name] for name in sorted(environ) if name.startswith(PREFIX) and name.endswith("_FILE"))
+    single = (environ[name] for name in sorted(filter(_is_setting, environ)) if _steps(name)[1])
     return tuple(Path(path) for path in (environ.get(CONFIG_VARIABLE), *single) if path)
 
 
+def _steps(name: str) -> tuple[list[str], bool]:
+    """Where a variable's value stands in the file; and whether the variable names a file that holds it."""
+    steps = name.removeprefix(PREFIX).lower().split("__")
+    if in_a_file := steps[-1].endswith("_file") and steps[-1] not in _PATHS:
+        steps[-1] = steps[-1].removesuffix("_file")
+    return steps, in_a_file
+
+
 def _lay_over(raw: dict[str, Any], name: str, value: str) -> None:
-    *tables, key = name.removeprefix(PREFIX).lower().split("__")
-    if key.endswith("_file"):
-        key = key.removesuffix("_file")
+    (*tables, key), in_a_file = _steps(name)
+    if in_a_file:
         try:
             value = Path(value).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -162,21 +198,35 @@ def _json_or_text(value: str) -> Any:
         return value
 
 
-def validate(model: type[R], raw: Mapping[str, Any], source: str) -> R:
-    """The frozen settings, or one SettingsError that lists every fault with key, value and expectation."""
+def validate(model: type[R], raw: Mapping[str, Any], source: str, variables: Collection[str] = ()) -> R:
+    """The frozen settings, or one SettingsError that lists every fault with key, value and expectation, and which of
+    the environment's `variables` it came by."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
         faults = [_fault(detail, raw) for detail in error.errors(include_url=False)]
-        raise SettingsError(faults, source) from error
+        raise SettingsError([f"{fault}{_by(fault, variables)}" for fault in _joined(faults)], source) from error
+
+
+def _joined(faults: Iterable[str]) -> list[str]:
+    """What may be of several types has a fault for each: one, that names them all."""
+    expectations: dict[str, list[str]] = {}
+    for fault in faults:
+        value, _, expected = fault.partition(": expected ")
+        expectations.setdefault(value, []).append(expected)
+    return [f"{value}: expected {', '.join(each)}" if any(each) else value for value, each in expectations.items()]
+
+
+def _by(fault: str, variables: Collection[str]) -> str:
+    place = re.split(r" = |: ", fault, maxsplit=1)[0]
+    found = (name for name in variables if f"{place}.".startswith(f"{'.'.join(_steps(name)[0])}."))
+    return "".join(f" ({name})" for name in sorted(found, key=len)[-1:])
 
 
 def _fault(detail: Any, raw: Any) -> str:
-    place = ".".join(_place(detail, raw)) or "settings"
-    if detail["type"] == "extra_forbidden":
-        return f"{place}: no such setting"
-    if detail["type"] == "missing":
-        return f"{place}: is required"
+    place = ".".join(_place(detail, raw))
+    if detail["type"] in _WITHOUT_VALUE:
+        return f"{place}: {_WITHOUT_VALUE[detail['type']]}"
     if detail["type"] == "union_tag_not_found":
         return f"{place}.{detail['ctx']['discriminator'].strip(_QUOTE)}: is required"
     if detail["type"] == "union_tag_invalid":
@@ -184,7 +234,9 @@ def _fault(detail: Any, raw: Any) -> str:
         place = f"{place}.{context['discriminator'].strip(_QUOTE)}"
         return f"{place} = {context['tag']!r}: expected one of {context['expected_tags']}"
     value, message = detail.get("input"), _expectation(detail)
-    if not detail["loc"] or (detail["type"] == "value_error" and isinstance(value, Mapping | BaseModel)):
+    if not place:
+        return message
+    if detail["type"] == "value_error" and isinstance(value, Mapping | BaseModel):
         return f"{place}: {message}"  # of several settings together, which the message names
     shown = MASK if any(is_secret_name(str(step)) for step in detail["loc"]) else _brief(value)
     return f"{place} = {shown}: {message}"
@@ -201,20 +253,25 @@ def _place(detail: Any, raw: Any) -> Iterator[str]:
     node, location = raw, detail["loc"]
     for index, step in enumerate(location):
         absent = index == 0 or (detail["type"] == "missing" and index == len(location) - 1)
-        if isinstance(node, Mapping) and step not in node and not absent:
+        if not absent and not _has(node, step):
             continue
-        node = node.get(step) if isinstance(node, Mapping) else None
+        node = node[step] if _has(node, step) else None
         yield str(step)
+
+
+def _has(node: Any, step: str | int) -> bool:
+    return step in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(step, int)
 
 
 def _brief(value: Any) -> str:
     if isinstance(value, dict):
         return "{…}"
-    text = repr(value)
+    text = re.sub(r"//[^/@]*@", f"//{MASK}@", repr(value))
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 def load(model: type[R], environ: Mapping[str, str], path: Path | None = None) -> R:
     """Reads `path`, else the file `OCHN_CONFIG` names, else the environment alone."""
     path = path or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
-    return validate(model, read_sources(path, environ), str(path) if path else "the environment")
+    raw = read_sources(path, environ)
+    return validate(model, raw, str(path) if path else "the environment", tuple(filter(_is_setting, environ)))

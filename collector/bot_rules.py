@@ -10,7 +10,7 @@ from typing import Final, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from base.settings import RuleName, Section, networks
+from base.settings import Name, Section, networks
 
 _MOST: Final = 100  # rules, and texts of a rule: all are looked for in a User-Agent that is new
 _LEAST: Final = 3  # characters of a text: fewer stand in everybody's
@@ -62,7 +62,7 @@ class BotSettings(Section):
 
     off: tuple[BuiltIn, ...] = ()
     """Built-in rules that do not look."""
-    rules: dict[RuleName, BotRuleSettings] = Field(default_factory=dict, max_length=_MOST)
+    rules: dict[Name, BotRuleSettings] = Field(default_factory=dict, max_length=_MOST)
 
     @field_validator("rules")
     @classmethod

@@ -1,11 +1,11 @@
 """`[log]`: where events are kept between coming in and going out."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from base.settings import Section
+from base.settings import Section, matching
 from eventlog.topics import Topics
 
 
@@ -82,7 +82,9 @@ class RetentionSettings(Section):
 class LogSettings(Section):
     kind: Literal["embedded", "kafka"] = "embedded"
     """`embedded`: files in the data directory; `kafka`: Apache Kafka, with the embedded log as its spool."""
-    topic_prefix: str = Field(default="ochn", pattern=r"^[a-zA-Z0-9._-]{1,100}$")
+    topic_prefix: Annotated[str, matching("[a-zA-Z0-9._-]{1,100}", "letters, digits, dots, - and _, 100 at most")] = (
+        "ochn"
+    )
     """First part of every topic's name."""
     embedded: EmbeddedSettings = EmbeddedSettings()
     kafka: KafkaSettings = KafkaSettings()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 from pydantic_core import PydanticKnownError
 
-from base.settings import AdminSettings, KeyValues, LoggingSettings, Root, Section
+from base.settings import AdminSettings, KeyValues, LoggingSettings, Name, Root, Section
 from eventlog.settings import LogSettings
 from forwarder.destinations import own
 from forwarder.destinations.engagelab.settings import EngageLabSettings
@@ -64,7 +64,6 @@ class SandboxRoot(Root):
     sandbox: SandboxSettings = SandboxSettings()
 
 
-DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 OURS: Final = ("footprints", "netcore", "ray", "expertsender", "engagelab")
 
 
@@ -99,7 +98,7 @@ class ForwarderRoot(Root):
     forwarder: ForwarderSettings = ForwarderSettings()
     keys: Mapping[str, KeyValues] = Field(default_factory=dict)
     """App keys: a destination that has none of its own sends ours."""
-    destinations: dict[DestinationName, AnyDestination] = Field(default_factory=dict)
+    destinations: dict[Name, AnyDestination] = Field(default_factory=dict)
     """Where events are relayed to, by a name of yours, which stands in topics and metrics."""
 
     @model_validator(mode="after")

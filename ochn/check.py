@@ -38,7 +38,7 @@ def check_config(
     source = environ.get("OCHN_CONFIG", "the environment and the defaults")
     rows = ((name, _shown(value)) for name, value in flat(masked(settings)))
     table(("setting", "value"), rows, empty="no settings")
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for warning in warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     console.print(f"{source}: no faults", style="green", markup=False)

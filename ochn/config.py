@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from base.errors import SettingsError
 from base.masking import MASK
-from base.settings import CONFIG_VARIABLE, load
+from base.settings import CONFIG_VARIABLE, Name, load
 from collector.settings import CollectorRoot, KeySettings
-from forwarder.settings import AnyDestination, DestinationName, ForwarderRoot, SandboxRoot
+from forwarder.settings import AnyDestination, ForwarderRoot, SandboxRoot
 
 DEFAULT_FILE = Path("ochn.toml")
 
@@ -20,7 +21,7 @@ class Settings(CollectorRoot, ForwarderRoot, SandboxRoot):
 
     keys: dict[str, KeySettings] = Field(default_factory=dict)  # whole, as the collector reads them
 
-    destinations: dict[DestinationName, AnyDestination] = Field(default_factory=dict)  # whole, as the forwarder does
+    destinations: dict[Name, AnyDestination] = Field(default_factory=dict)  # whole, as the forwarder does
 
     def enabled_destinations(self) -> tuple[str, ...]:
         return tuple(name for name, destination in self.destinations.items() if destination.enabled)
@@ -41,7 +42,13 @@ def load_settings(chosen: Path | None, overrides: Mapping[str, str]) -> tuple[Se
     path = find_file(chosen, environ)
     if path is not None:
         environ[CONFIG_VARIABLE] = str(path.resolve())
-    return load(Settings, environ, path), environ
+    try:
+        return load(Settings, environ, path), environ
+    except SettingsError as error:
+        if path is not None:
+            raise
+        alone = f"the environment alone, as there is no ./{DEFAULT_FILE} and --config names none"
+        raise SettingsError(error.faults, alone) from error
 
 
 def masked(value: Any) -> Any:

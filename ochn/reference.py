@@ -90,11 +90,11 @@ def _takes(field: FieldInfo) -> str:
 def _type(annotation: Any) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        return " or ".join(f"`{part}`" for part in parts)
+        return " or ".join(f"`{_brief(part)}`" for part in parts)
     if origin is Annotated:
         return _type(parts[0])
     if origin in (Union, UnionType):
-        return _type(next(part for part in parts if part is not type(None)))
+        return " or ".join(dict.fromkeys(_type(part) for part in parts if part is not type(None)))
     if origin is tuple:
         return f"list of {_type(parts[0])}"
     if origin is dict:
@@ -111,11 +111,13 @@ def _default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if value is None or value in ("", (), {}):
         return "none"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value)
-    return f"`{value}`"
+    return f"`{_brief(value)}`"
+
+
+def _brief(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from base.settings import RuleName, Section
+from base.settings import Name, Section
 from eventlog.log import Start
 from forwarder.destinations.withholding import No
 
@@ -29,20 +29,27 @@ class DestinationSettings(Section):
     withhold: tuple[No, ...] = ("gpc", "declined")
     """Of whom it gets nothing (`filtered`, `withheld`): who says no by Global Privacy Control, by Do Not Track, or in your
     site's cookie `cookie_consent`, to everything or to one purpose. Leads go in every case."""
-    filter_bots: tuple[RuleName, ...] = ("monitor", "crawler")
+    filter_bots: tuple[Name, ...] = ("monitor", "crawler")
     """Rules whose events it does not get (`filtered`, `bot:<rule>`): built-in ones and those of `[bots.rules]`."""
 
     @field_validator("start")
     @classmethod
     def _start(cls, value: str) -> str:
-        if value not in ("earliest", "now") and datetime.fromisoformat(value).tzinfo is None:
-            raise ValueError("expected earliest, now, or a time with a zone")
+        if value not in ("earliest", "now") and not _with_zone(value):
+            raise ValueError("expected earliest, now, or a time with a zone (2026-11-21T00:00:00Z)")
         return value
 
     def log_start(self) -> Start:
         if self.start == "earliest":
             return "earliest"
         return "now" if self.start == "now" else datetime.fromisoformat(self.start).timestamp()
+
+
+def _with_zone(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _bare(secret: SecretStr) -> SecretStr:

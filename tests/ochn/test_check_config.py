@@ -12,6 +12,7 @@ from eventlog.settings import KafkaSettings
 from forwarder.settings import ForwarderSettings
 from ochn.cli import app
 
+NETCORE = '[destinations.nc]\nkind = "netcore"\nregion = "eu"\napi_key = "k"\nweb_asset_id = "w"\n'
 HEAD = 'profile = "dev"\n[keys.shop]\nvalues = ["one"]\n'
 
 
@@ -73,6 +74,18 @@ def test_every_time_that_is_none_or_has_no_end_is_named(
         ('[keys.a]\nvalues = ["one"]', "keys.a and keys.shop have the same value"),
         ('[admin]\nhost = "0.0.0.0"', "admin: token is required, because host = '0.0.0.0' is not loopback"),
         ('[admin]\ntoken = "short"', "admin.token = ***: expected 16 characters or more"),
+        (f'{NETCORE}currency = "euro"', "destinations.nc.currency = 'euro': expected an ISO 4217 code, such as EUR"),
+        (f'{NETCORE}start = "yesterday"', "start = 'yesterday': expected earliest, now, or a time with a zone"),
+        (f'{NETCORE}activities.sal = "x"', "destinations.nc.activities.sal = 'sal': expected 'visit', 'sale'"),
+        (
+            f"{NETCORE}events.sale.constants.n = []",
+            "events.sale.constants.n = []: expected true or false, a whole number, a number, text",
+        ),
+        (NETCORE.replace("nc", "NC"), "destinations.NC = 'NC': expected up to 63 small letters, digits, - and _"),
+        (
+            '[destinations.fp]\nkind = "footprints"\nbase_url = "https://ann:canary@fp.example"',
+            "destinations.fp.base_url = 'https://***@fp.example': expected http(s)://host[:port][/path]",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: str, told: str) -> None:
@@ -89,3 +102,40 @@ def test_trusting_everybody_is_told(tmp_path: Path, proxies: str) -> None:
 def test_the_environment_may_be_as_wrong() -> None:
     raw = read_sources(None, {"OCHN_COLLECTOR__TRUSTED_PROXIES": '["10.0.0.1"'})
     assert raw["collector"]["trusted_proxies"] == '["10.0.0.1"', "told as the text it is, by its type"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("OCHN_COLLECTOR__PROT", "1", "collector.prot: no such setting (OCHN_COLLECTOR__PROT)"),
+        ("OCHN_KEYS__SHOP__VALUES", "two", "keys.shop.values = 'two': expected a list (OCHN_KEYS__SHOP__VALUES)"),
+        ("OCHN_KEYS", '{"a":{"values":[]}}', "keys.a.values = []: expected at least 1 in the list (OCHN_KEYS)"),
+    ],
+)
+def test_a_fault_of_the_environment_names_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, fault: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert faults(tmp_path, '[admin]\ntoken = "short"') == [
+        "admin.token = ***: expected 16 characters or more, such as `openssl rand -hex 32` prints",
+        fault,
+    ]
+
+
+def test_a_setting_that_is_a_path_may_come_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCHN_LOG__KAFKA__SSL_CA_FILE", "/etc/ca.pem")
+    assert json.loads(check(tmp_path, "").stdout)["settings"]["log"]["kafka"]["ssl_ca_file"] == "/etc/ca.pem"
+
+
+def test_where_no_file_is_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["check-config"])
+    assert "there is no ./ochn.toml and --config names none: 1 fault" in str(result.exception)
+
+
+def test_a_warning_is_a_line_also_in_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "ochn.toml").write_text(HEAD)
+    shown = CliRunner().invoke(app, ["check-config", f"--config={tmp_path}/ochn.toml"]).stdout
+    assert "warning: no [destinations.<name>] is enabled: events are kept, and relayed nowhere\n" in shown

@@ -6,6 +6,7 @@ from typing import Final, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from base.settings import Currency
 from base.urls import checked_url
 from forwarder.destinations.kinds import UNASKED, ActivityKind
 from forwarder.destinations.mapping import EventMapping, faults_in_fields
@@ -36,7 +37,7 @@ class EngageLabSettings(DestinationSettings):
     """The AppKey of an app or website that events are shown under; left out: none is sent."""
     batch_events: int = Field(default=100, ge=1, le=1000)
     """Most events in a report; EngageLab's own limit is not known."""
-    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    currency: Currency | None = None
     """ISO 4217 code of the sums of sales, sent along; left out: none is sent."""
     events: dict[ActivityKind, EngageLabEvent] = Field(default_factory=dict)
     """What is relayed otherwise than by default, by our kind; init, ad, sensors and geo only when they stand here."""

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from base.settings import Section
+from base.settings import Currency, Section
 from base.urls import checked_url
 from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.mapping import Constant, faults_in_fields
@@ -58,7 +58,7 @@ class ExpertSenderSettings(DestinationSettings):
     """Which of what is known of a visitor may be sent; the first that is known is, in this order."""
     hash_email: Literal["no", "md5", "sha256"] = "no"
     """Send an e-mail as its hash (customerEmailMd5, customerEmailSha256), never itself."""
-    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    currency: Currency | None = None
     """ISO 4217 code of the sums of sales, for the field `currency`."""
     events: dict[ActivityKind, ExpertSenderEvent] = Field(default_factory=dict)
     """What is relayed, by our kind."""

@@ -5,6 +5,7 @@ from typing import Final, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from base.settings import Currency
 from base.urls import checked_url
 from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.mapping import EventMapping, faults_in_fields
@@ -48,7 +49,7 @@ class NetcoreSettings(DestinationSettings):
     """The panel's primary key: what is sent as identity. Must be the panel's, or contacts are not found."""
     anonymous_field: Literal["annonid", "anonid"] = "annonid"
     """Name of the field for visitors nobody knows; a newer page of the vendor spells it anonid."""
-    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    currency: Currency | None = None
     """ISO 4217 code of the sums of sales, sent along; left out: none is sent."""
     session_start: bool = False
     """Relay each init, as "Session Start"."""

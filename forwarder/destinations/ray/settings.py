@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from base.settings import Currency, matching
 from base.urls import checked_url
 from forwarder.destinations.kinds import ActivityKind
 from forwarder.destinations.mapping import EventMapping, faults_in_fields
@@ -24,7 +25,7 @@ class RaySettings(DestinationSettings):
     """Which vendor this is."""
     base_url: str = "https://api.rayapp.io"
     """Another host, such as the sandbox."""
-    client_id: str = Field(min_length=1, pattern=r"^[^:\s]+$")
+    client_id: Annotated[str, matching(r"[^:\s]+", "no space and no colon: the client and its secret are two settings")]
     """For the access token: whose program this is."""
     client_secret: Credential
     """For the access token: the program's secret."""
@@ -36,7 +37,7 @@ class RaySettings(DestinationSettings):
     """The store in which users and interactions are registered; a number goes as a number."""
     batch_events: int = Field(default=100, ge=1, le=1000)
     """Most interactions in a call; RAY's own limit is not known."""
-    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+    currency: Currency | None = None
     """ISO 4217 code of the sums of sales, for the field `currency`."""
     countries: dict[str, str] = Field(default_factory=dict)
     """ISO 3166-1 alpha-2 codes of countries as your forms spell them (`Romania = "RO"`)."""
