@@ -12,14 +12,17 @@ Config = Annotated[
     Path | None, typer.Option("--config", help="The configuration file. Default: $OCHN_CONFIG, else ./ochn.toml.")
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
-Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")]
-AdminPort = Annotated[int | None, typer.Option(help="Port of metrics and health. Default: the port + 1000.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+AdminPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Port of metrics and health. Default: the port + 1000; a forwarder's 9081."),
+]
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded log, the spool and all local state.")]
 Log = Annotated[serve.LogKind | None, typer.Option(help="Where events are kept between in and out. Default: embedded.")]
 Kafka = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Kafka's brokers, joined by commas. Implies --log kafka.")
 ]
-Workers = Annotated[int | None, typer.Option(help="Processes that share the port. Default: 1.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=64, help="Processes that share the port. Default: 1.")]
 NoFastLane = Annotated[
     bool, typer.Option("--no-fast-lane", help="Tracking calls go through ASGI as well, behind the same limits.")
 ]
@@ -28,7 +31,9 @@ NoFastLane = Annotated[
 def dev(
     host: Host = "127.0.0.1",
     port: Port = 8080,
-    sandbox_port: Annotated[int, typer.Option(help="Port of the vendors' sandbox; 0 takes a free one.")] = 8090,
+    sandbox_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the vendors' sandbox; 0 takes a free one.")
+    ] = 8090,
     data_dir: DataDir = Path("data"),
     log: Log = None,
     kafka: Kafka = None,

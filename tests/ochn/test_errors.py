@@ -54,6 +54,19 @@ def test_where_nothing_is(ask: Ask, tmp_path: Path, words: tuple[str, ...]) -> N
     (tmp_path / "other").mkdir()
     code, told = ask(*words, "--data-dir=other")
     assert (code, told.startswith("ochn: nobody has served other\n")) == (1, True)
+    (tmp_path / "data").mkdir()
+    code, told = ask(*words)
+    assert (code, told.startswith("ochn: nobody has served data\n")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("port", 99999), ("sandbox-port", -1), ("admin-port", 65536), ("workers", 0)]
+)
+def test_a_flag_that_can_not_be_is_named_before_anything_is_made(
+    ask: Ask, tmp_path: Path, flag: str, value: int
+) -> None:
+    code, told = ask("dev", f"--{flag}={value}")
+    assert (code, f"Invalid value for '--{flag}'" in told, list(tmp_path.iterdir())) == (2, True, [])
 
 
 @pytest.mark.parametrize(
