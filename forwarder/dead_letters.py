@@ -1,7 +1,8 @@
 """Events that a destination will not have, with all that is needed to see why, and to try again.
 
-A dead letter is in the log before the event's offset may be committed. Its key is `<event id>:<destination>`; a
-tombstone of that key takes it back.
+A dead letter is in the log before the event's offset may be committed. Its key is `<event id>:<destination>`, and of one
+that is refused when it is sent again also its place in the log: a tombstone of that key takes it back, and who sends an
+event again writes the tombstone after it, when it may have been refused already.
 """
 
 from base64 import b64encode
@@ -35,7 +36,7 @@ class NotReplayable(OchnError):
 class DeadLetter:
     """`id` is the event's; of a record that is no event, `<partition>-<offset>`, and `raw` holds its bytes in base64.
     `request` is {method, url, headers, body} with secrets masked; `reply` {status, headers, body} or {error}. Times
-    are RFC 3339."""
+    are RFC 3339. `again`: the event was sent again."""
 
     id: str
     destination: str
@@ -50,10 +51,11 @@ class DeadLetter:
     reply: Mapping[str, Any] | None = None
     attempts: int = 0
     first_attempt: str | None = None
+    again: bool = False
 
     @property
     def key(self) -> bytes:
-        return f"{self.id}:{self.destination}".encode()
+        return letter_key(self.id, self.destination, (self.partition, self.offset) if self.again else None)
 
     def to_record(self, topic: str, timestamp: float) -> Record:
         return Record(topic, self.key, orjson.dumps(asdict(self)), timestamp)
@@ -71,6 +73,12 @@ class DeadLetter:
         """What a newer version added is passed over."""
         known = cls.__dataclass_fields__
         return cls(**{name: value for name, value in orjson.loads(body).items() if name in known})
+
+
+def letter_key(event_id: str, destination: str, again: tuple[int, int] | None) -> bytes:
+    """`again`: partition and offset of what was sent again."""
+    place = "" if again is None else ":{}-{}".format(*again)
+    return f"{event_id}:{destination}{place}".encode()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -99,6 +107,7 @@ class DeadLetters:
             reply=None if evidence is None else _reply(evidence, self.cutter),
             attempts=work.attempts,
             first_attempt=None if work.first_attempt is None else rfc3339(work.first_attempt),
+            again=work.event.replayed,
         )
         await self._put(letter, now)
 

@@ -11,7 +11,7 @@ from base.clock import rfc3339
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import LogScanner, Position
 from eventlog.topics import Topics
-from forwarder.dead_letters import DeadLetter
+from forwarder.dead_letters import DeadLetter, letter_key
 from forwarder.parking import ParkedEvent
 from forwarder.receipt_index import Place, find_place
 from forwarder.receipts import Receipt, receipt_key
@@ -127,8 +127,10 @@ class Whereabouts:
 
     async def _dead(self, copy: Copy) -> Told:
         row: Told = {}
+        place = (copy.position.partition, copy.position.offset)
+        key = letter_key(copy.event.id, self.destination, place if copy.event.replayed else None)
         async for record in self.scanner.scan(self.topics.dead_letters.name, copy.logged):
-            if record.key != self._key(copy):
+            if record.key != key:
                 continue
             if record.value is None:
                 row["taken_back"] = rfc3339(record.timestamp)

@@ -89,6 +89,21 @@ def test_a_replay_that_was_killed_goes_on_and_sends_none_twice(stand: Stand, app
     assert (sent_again(stand), listed(stand)) == (Counter(event.id for event in events), [])
 
 
+def test_what_is_refused_again_before_its_letter_is_taken_back_stays(stand: Stand) -> None:
+    """The replay was killed between the two, or was slower than the destination."""
+    (event,) = dead(stand, 1)
+    stop(stand, "dead-letters", [(f"{event.id}:fp", again(stand, event))], appended=True)
+    stand.upstream.fault = refuse
+    stand.do(stand.world.deliver)
+    stand.upstream.fault = lambda _call: None
+    assert listed(stand) == [event.id, event.id]
+    stand.ask(*DEAD)
+    stand.do(stand.world.deliver)
+    assert (sent_again(stand), listed(stand)) == (Counter({event.id: 2}), [])
+    assert stand.upstream.ids()[-1] == event.id
+    assert stand.outcomes(event.id, "--whole") == [["dead"], ["dead"], ["delivered"]]
+
+
 def test_ctrl_c_says_how_it_goes_on(stand: Stand) -> None:
     events = dead(stand, 12)
     here = (f"--config={stand.directory / 'ochn.toml'}", f"--data-dir={stand.directory}")
