@@ -12,32 +12,32 @@ from base.metrics import ForwarderMetrics
 from eventlog.erased import Erased
 from eventlog.log import LogScanner, LogWriter
 from eventlog.topics import Topics
-from forwarder.ahead import Ahead
-from forwarder.batching import build_queue, unit_events
-from forwarder.breaker import Breaker
-from forwarder.calls import Calls
-from forwarder.dead_letters import DeadLetters
+from forwarder.delivery.batching import build_queue, unit_events
+from forwarder.delivery.breaker import Breaker
+from forwarder.delivery.calls import Calls
+from forwarder.delivery.duplicates import Duplicates
+from forwarder.delivery.engine import Engine
+from forwarder.delivery.forgetting import Forgetter, Forgetting
+from forwarder.delivery.pace import Pace
+from forwarder.delivery.relay import Bounds, Relay
+from forwarder.delivery.rounds import Rounds
+from forwarder.delivery.settlement import Settlement
+from forwarder.delivery.status import Status
 from forwarder.destinations.base import Destination
 from forwarder.destinations.settings import DestinationSettings
-from forwarder.duplicates import Duplicates
-from forwarder.durable import Durable
-from forwarder.engine import Engine
-from forwarder.facts import FactStore
-from forwarder.forgetting import Forgetter, Forgetting
+from forwarder.keeping.ahead import Ahead
+from forwarder.keeping.dead_letters import DeadLetters
+from forwarder.keeping.durable import Durable
+from forwarder.keeping.facts import FactStore
+from forwarder.keeping.ledger import Ledger
+from forwarder.keeping.parking import Parking
+from forwarder.keeping.receipt_index import ReceiptIndex
+from forwarder.keeping.store import Store
 from forwarder.lag import Lag
-from forwarder.ledger import Ledger
-from forwarder.pace import Pace
-from forwarder.parking import Parking
-from forwarder.receipt_index import ReceiptIndex
-from forwarder.relay import Bounds, Relay
 from forwarder.renewal import Renewal
 from forwarder.retry import RetryPolicy
-from forwarder.rounds import Rounds
 from forwarder.secrets import Cutter, secret_values
 from forwarder.settings import ForwarderSettings
-from forwarder.settlement import Settlement
-from forwarder.status import Status
-from forwarder.store import Store
 from forwarder.transport import Transport
 from forwarder.watch import Watch
 

@@ -1,6 +1,6 @@
 """Tells when the wall clock was set while the forwarder runs: in the log, in a metric, and to `ochn status`.
 
-No timer goes by that clock, and nothing expires by it (forwarder/store.py); but the times that events, receipts and log
+No timer goes by that clock, and nothing expires by it (forwarder/keeping/store.py); but the times that events, receipts and log
 lines bear do, and a vendor's, so whoever reads those wants to know.
 """
 

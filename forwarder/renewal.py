@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from eventlog.event import Event
+from forwarder.delivery.engine import Engine
 from forwarder.destinations.base import Call, Destination, Facts, Plan, Verdict
-from forwarder.engine import Engine
 from forwarder.errors import TransportError
 from forwarder.transport import Reply
 

@@ -23,16 +23,16 @@ from eventlog.log import EventLog
 from eventlog.topics import Topics
 from forwarder.build import Surroundings, Target
 from forwarder.clock_watch import ClockWatch
+from forwarder.delivery.status import read_all
 from forwarder.destinations.base import Destination
 from forwarder.destinations.build import build_destinations
 from forwarder.reload import DestinationReload
 from forwarder.renewal import Renewable
 from forwarder.settings import ForwarderRoot
-from forwarder.status import read_all
 from forwarder.supervision import keep_delivering
 from forwarder.transport import Transport
-from forwarder.transport_httpx import HttpxTransport
-from forwarder.transport_lean import LeanTransport
+from forwarder.transport.httpx import HttpxTransport
+from forwarder.transport.lean import LeanTransport
 
 ADMIN_PORT: Final = 9081
 YOUNG_OBJECTS: Final = 20_000  # that are looked through for cycles at a time: those of a window end with it, in none

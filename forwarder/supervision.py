@@ -9,8 +9,8 @@ from eventlog.errors import LogError
 from eventlog.log import EventLog
 from eventlog.watched import WatchedReader
 from forwarder.build import Surroundings, Target, build_delivery
+from forwarder.delivery.status import Status, status_path
 from forwarder.renewal import take_up
-from forwarder.status import Status, status_path
 
 AGAIN_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 1.0

@@ -9,13 +9,13 @@ from base.logs import Logger
 from base.metrics import ForwarderMetrics
 from base.tasks import is_wanted_to_end
 from eventlog.errors import LogError
-from forwarder.breaker import Breaker
-from forwarder.engine import Engine
-from forwarder.facts import FactStore
+from forwarder.delivery.breaker import Breaker
+from forwarder.delivery.engine import Engine
+from forwarder.delivery.status import Status
+from forwarder.keeping.facts import FactStore
+from forwarder.keeping.ledger import Ledger
+from forwarder.keeping.parking import Parking
 from forwarder.lag import Lag
-from forwarder.ledger import Ledger
-from forwarder.parking import Parking
-from forwarder.status import Status
 
 SECONDS: Final = 1.0
 CHECKPOINT_SECONDS: Final = 60.0  # of facts that a start after a crash reads again

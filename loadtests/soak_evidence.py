@@ -12,7 +12,7 @@ from typing import Any
 from eventlog.event import Event
 from eventlog.log import LogScanner
 from eventlog.topics import Topics
-from forwarder.receipts import Receipt
+from forwarder.keeping.receipts import Receipt
 from loadtests.soak_load import read
 from loadtests.soak_verdict import Account, Entry, reckon
 from ochn.log_access import open_log

@@ -31,13 +31,13 @@ from eventlog.event import Event
 from eventlog.log import Assigned, EventLog, LogReader, Position, StoredRecord
 from eventlog.settings import LogSettings
 from eventlog.topics import Topics
-from forwarder.ahead import Ahead
 from forwarder.destinations.base import delivered, filtered
-from forwarder.durable import Durable
-from forwarder.ledger import Ledger
-from forwarder.receipt_index import ReceiptIndex
+from forwarder.keeping.ahead import Ahead
+from forwarder.keeping.durable import Durable
+from forwarder.keeping.ledger import Ledger
+from forwarder.keeping.receipt_index import ReceiptIndex
+from forwarder.keeping.store import Store
 from forwarder.retry import RetryPolicy
-from forwarder.store import Store
 from forwarder.work import Work
 from loadtests.filling import AGENT, sent_event
 

@@ -6,7 +6,7 @@ from base.clock import SystemClock, rfc3339
 from base.reasons import Parked
 from eventlog.log import StoredRecord
 from eventlog.topics import Topics
-from forwarder.parking import ParkedEvent
+from forwarder.keeping.parking import ParkedEvent
 from ochn.config import Settings
 from ochn.kept import Kept
 from ochn.log_access import run

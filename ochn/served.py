@@ -47,7 +47,9 @@ def settings_of(config: Path | None, data_dir: Path | None) -> Settings:
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(f"there is no data directory {data_dir}", "name the one that ochn was started with")
     if config is None and find_file(None, os.environ) is None and not any(map(_is_ours, os.environ)):
-        here = f"nobody has served {directory}" if directory.is_dir() else "there is neither ./ochn.toml nor ./data here"
+        here = (
+            f"nobody has served {directory}" if directory.is_dir() else "there is neither ./ochn.toml nor ./data here"
+        )
         raise UserError(here, "go where ochn was started, or name what it was started with: --config, --data-dir")
     settings, _ = load_settings(config, told)
     return settings

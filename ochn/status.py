@@ -12,7 +12,7 @@ from base.errors import UserError
 from base.process import is_running
 from eventlog.topics import Topics
 from forwarder.clock_watch import read_jump
-from forwarder.status import read_status
+from forwarder.delivery.status import read_status
 from ochn.config import Settings
 from ochn.log_access import open_log, run
 from ochn.output import age, json_lines, span, table

@@ -31,11 +31,11 @@ def test_imports_point_one_way(package: str) -> None:
         ("base.clock", "import tests.support"),
         ("eventlog.kafka", "def later():\n    import collector.app"),
         ("collector.app", "from forwarder import relay"),
-        ("collector.decode.forms", "from ...forwarder.relay import run"),
+        ("collector.decode.forms", "from ...forwarder.delivery.relay import run"),
         ("collector.app", "if TYPE_CHECKING:\n    from ochn.cli import main"),
         ("forwarder.sandbox.app", "import base.clock, collector.keys as keys"),
-        ("forwarder.relay", "importlib.import_module('collector.app')"),
-        ("forwarder.relay", "__import__('ochn')"),
+        ("forwarder.delivery.relay", "importlib.import_module('collector.app')"),
+        ("forwarder.delivery.relay", "__import__('ochn')"),
     ],
 )
 def test_a_planted_import_is_found(module: str, planted: str) -> None:
@@ -47,7 +47,7 @@ def test_a_planted_import_is_found(module: str, planted: str) -> None:
     [
         ("ochn.cli", "import collector, forwarder, eventlog, base"),
         ("collector.app", "from .decode import forms\nfrom base import clock\nimport collections"),
-        ("forwarder.relay", "from eventlog.log import LogReader"),
+        ("forwarder.delivery.relay", "from eventlog.log import LogReader"),
         ("base.metrics", "import prometheus_client\nfrom base.errors import OchnError"),
     ],
 )

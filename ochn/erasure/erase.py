@@ -21,7 +21,7 @@ from collector.identity import build_identity
 from eventlog.embedded import files
 from eventlog.log import EventLog
 from eventlog.topics import Topics
-from forwarder.transport_httpx import HttpxTransport
+from forwarder.transport.httpx import HttpxTransport
 from ochn.config import Settings
 from ochn.erasure.erasing import Eraser, beside, kept_beside, spooled
 from ochn.erasure.holdings import Holdings, Search, Told, erasing

@@ -22,7 +22,7 @@ from eventlog.embedded import EmbeddedLog
 from eventlog.erased import FOLLOW_SECONDS, Erased, key_record, take_in
 from eventlog.log import EventLog, LogScanner, Record
 from eventlog.topics import Topics
-from forwarder.status import read_status
+from forwarder.delivery.status import read_status
 from ochn.erasure.holdings import Holdings
 from ochn.erasure.person import Person
 from ochn.erasure.traces import Traces

@@ -13,8 +13,8 @@ import orjson
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import LogScanner, Record, StoredRecord
 from eventlog.topics import Topics
-from forwarder.dead_letters import DeadLetter
-from forwarder.parking import ParkedEvent
+from forwarder.keeping.dead_letters import DeadLetter
+from forwarder.keeping.parking import ParkedEvent
 from ochn.erasure.person import Person
 from ochn.erasure.traces import Traces
 

@@ -14,7 +14,7 @@ from base.reasons import Dead
 from eventlog.event import Event
 from eventlog.log import StoredRecord
 from eventlog.topics import Topics
-from forwarder.dead_letters import DeadLetter
+from forwarder.keeping.dead_letters import DeadLetter
 from ochn.config import Settings
 from ochn.kept import Kept
 from ochn.log_access import run

@@ -14,7 +14,7 @@ from eventlog.erased import Erased
 from eventlog.event import RECORD_HEADERS, Event, UnreadableEvent
 from eventlog.log import EventLog, LogScanner, Position, Record, StoredRecord
 from eventlog.topics import Topics
-from forwarder.dead_letters import DESTINATION_HEADER
+from forwarder.keeping.dead_letters import DESTINATION_HEADER
 from ochn.log_access import open_log, run
 from ochn.options import Config, DataDir, DryRun, Key, Rate, Yes, one_of
 from ochn.replaying.again import Asked, send_again

@@ -19,7 +19,7 @@ from eventlog.event import Event
 from eventlog.log import EventLog, LogScanner, Record
 from eventlog.topics import Topics
 from eventlog.waiting import waiting_for
-from forwarder.dead_letters import DESTINATION_HEADER
+from forwarder.keeping.dead_letters import DESTINATION_HEADER
 
 LEAST_RATE: Final = 100.0  # events a second, where nothing comes in
 CLOSE_SECONDS: Final = 10.0

@@ -19,7 +19,7 @@ from base.logs import build_logger
 from base.process import ending_at_signal, hangups
 from base.serving import listen, url_of
 from base.tallies import Tallies
-from forwarder.status import read_all
+from forwarder.delivery.status import read_all
 from ochn.config import Settings
 from ochn.served import remember
 from ochn.serving.renewal import Renewals

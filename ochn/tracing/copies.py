@@ -16,7 +16,7 @@ from eventlog.event import Event, UnreadableEvent
 from eventlog.log import LogScanner, Position, StoredRecord
 from eventlog.topics import Topics
 from eventlog.waiting import waiting_for
-from forwarder.dead_letters import DESTINATION_HEADER
+from forwarder.keeping.dead_letters import DESTINATION_HEADER
 
 SLACK: Final = 2.0  # seconds around an id's time
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}(-[0-9a-f-]{0,22})?")

@@ -11,10 +11,10 @@ from base.clock import rfc3339
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import LogScanner, Position
 from eventlog.topics import Topics
-from forwarder.dead_letters import DeadLetter, letter_key
-from forwarder.parking import ParkedEvent
-from forwarder.receipt_index import Place, find_place
-from forwarder.receipts import Receipt, receipt_key
+from forwarder.keeping.dead_letters import DeadLetter, letter_key
+from forwarder.keeping.parking import ParkedEvent
+from forwarder.keeping.receipt_index import Place, find_place
+from forwarder.keeping.receipts import Receipt, receipt_key
 from ochn.tracing.copies import Copy
 
 _KEPT: Final = ("outcome", "reason", "answer", "late")

@@ -9,8 +9,8 @@ import pytest
 
 from forwarder.errors import ReplyTooLarge, TimedOut, TransportError, Unreachable
 from forwarder.transport import MemoryTransport, Reply, Request, Transport
-from forwarder.transport_httpx import HttpxTransport
-from forwarder.transport_lean import LeanTransport
+from forwarder.transport.httpx import HttpxTransport
+from forwarder.transport.lean import LeanTransport
 
 pytestmark = pytest.mark.anyio
 

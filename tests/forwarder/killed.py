@@ -16,11 +16,11 @@ from base.metrics import log_metrics
 from eventlog.embedded import EmbeddedLog
 from eventlog.settings import EmbeddedSettings
 from forwarder.build import Delivery, Surroundings, Target, build_delivery
-from forwarder.ledger import Ledger
+from forwarder.delivery.status import Status
+from forwarder.keeping.ledger import Ledger
 from forwarder.settings import ForwarderSettings
-from forwarder.status import Status
 from forwarder.transport import Reply, Request, Transport
-from forwarder.transport_lean import LeanTransport
+from forwarder.transport.lean import LeanTransport
 from tests.forwarder.small import Chain
 from tests.forwarder.stand import TOPICS
 from tests.forwarder.world import World

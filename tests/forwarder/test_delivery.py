@@ -10,8 +10,8 @@ import pytest
 from base.clock import rfc3339
 from eventlog.event import Event
 from eventlog.log import Record
-from forwarder.dead_letters import DESTINATION_HEADER, DeadLetter
 from forwarder.destinations.base import Call, Facts, Plan
+from forwarder.keeping.dead_letters import DESTINATION_HEADER, DeadLetter
 from forwarder.settings import ForwarderSettings
 from forwarder.transport import Reply
 from tests.forwarder.small import Batches, Chain, make_event, request

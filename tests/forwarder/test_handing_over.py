@@ -10,13 +10,13 @@ from base.ids import SeededIds
 from base.logs import quiet_logger
 from eventlog.log import Position, StoredRecord
 from eventlog.memory import MemoryLog
-from forwarder.ahead import Ahead
 from forwarder.destinations.base import delivered
-from forwarder.durable import Durable
-from forwarder.ledger import Ledger
-from forwarder.receipt_index import ReceiptIndex
+from forwarder.keeping.ahead import Ahead
+from forwarder.keeping.durable import Durable
+from forwarder.keeping.ledger import Ledger
+from forwarder.keeping.receipt_index import ReceiptIndex
+from forwarder.keeping.store import Store
 from forwarder.retry import RetryPolicy
-from forwarder.store import Store
 from forwarder.transport import Reply, Request
 from forwarder.work import Unit, Work
 from tests.forwarder.small import Chain, make_event

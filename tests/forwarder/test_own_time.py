@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from forwarder.keeping.store import Store
 from forwarder.settings import ForwarderSettings
-from forwarder.store import Store
 from tests.forwarder.small import Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream
 from tests.forwarder.test_troubles import until

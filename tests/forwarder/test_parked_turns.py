@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from forwarder.delivery.slow_lane import SlowLane
 from forwarder.settings import ForwarderSettings
-from forwarder.slow_lane import SlowLane
 from forwarder.transport import Reply
 from tests.forwarder.small import Batches, Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream, in_order

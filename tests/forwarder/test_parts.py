@@ -15,13 +15,13 @@ from base.settings import Section
 from eventlog.erased import Erased
 from eventlog.errors import LogUnavailable, RecordTooLarge
 from eventlog.memory import MemoryLog
-from forwarder.breaker import PROBE_SECONDS, TRIP, Breaker
+from forwarder.delivery.breaker import PROBE_SECONDS, TRIP, Breaker
 from forwarder.destinations.base import Fact
-from forwarder.durable import Durable
-from forwarder.facts import CACHED_OWNERS, FactStore
+from forwarder.keeping.durable import Durable
+from forwarder.keeping.facts import CACHED_OWNERS, FactStore
+from forwarder.keeping.store import Store
 from forwarder.retry import RetryPolicy, retry_after
 from forwarder.secrets import Cutter, secret_values
-from forwarder.store import Store
 from tests.forwarder.small import Batches, Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream, numbered
 from tests.forwarder.world import World

@@ -13,7 +13,7 @@ from eventlog.event import Event
 from forwarder.build import Delivery
 from forwarder.destinations.base import Call, Fact, Facts, Plan, Verdict, dead, visitor_key
 from forwarder.errors import TransportError
-from forwarder.parking import WINDOW
+from forwarder.keeping.parking import WINDOW
 from forwarder.settings import ForwarderSettings
 from forwarder.transport import Reply
 from tests.forwarder.small import Batches, Chain, make_event, request

@@ -14,8 +14,8 @@ from eventlog.log import EventLog
 from eventlog.memory import MemoryLog
 from eventlog.topics import Topics
 from forwarder.build import Delivery, Surroundings, Target, build_delivery
-from forwarder.ledger import Ledger
-from forwarder.status import Status
+from forwarder.delivery.status import Status
+from forwarder.keeping.ledger import Ledger
 from forwarder.transport import Reply, Request
 from tests.forwarder.small import Batches, Chain, make_event
 from tests.forwarder.stand import Hanging, in_order

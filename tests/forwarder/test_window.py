@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from base.clock import ManualClock
-from forwarder.asides import PATIENCE
-from forwarder.batching import LANE_EVENTS
+from forwarder.delivery.asides import PATIENCE
+from forwarder.delivery.batching import LANE_EVENTS
 from forwarder.transport import Reply
 from tests.forwarder.small import Batches, Chain, make_event
 from tests.forwarder.stand import STUCK, TOPICS, Hanging, Upstream, in_order

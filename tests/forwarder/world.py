@@ -21,10 +21,10 @@ from eventlog.log import EventLog, LogScanner, LogWriter, Record, StoredRecord
 from eventlog.memory import MemoryLog
 from eventlog.topics import Topics
 from forwarder.build import Delivery, Surroundings, Target, build_delivery
+from forwarder.delivery.status import Status
 from forwarder.destinations.base import Destination
 from forwarder.destinations.settings import DestinationSettings
 from forwarder.settings import ForwarderSettings
-from forwarder.status import Status
 from forwarder.transport import Transport
 from tests.forwarder.stand import TOPICS, Upstream
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import settings as chosen
 from hypothesis import strategies as st
 
-from forwarder.batching import LANE_EVENTS, Batcher, Lanes, Queue
+from forwarder.delivery.batching import LANE_EVENTS, Batcher, Lanes, Queue
 from forwarder.destinations.base import BatchPolicy
-from forwarder.offsets import Offsets
+from forwarder.keeping.offsets import Offsets
 from forwarder.retry import LONGEST_OBEYED, SPREAD, RetryPolicy, retry_after
 from forwarder.settings import ForwarderSettings
 from forwarder.work import Unit, Work

@@ -21,7 +21,7 @@ from eventlog.embedded.appenders import Appenders
 from eventlog.embedded.writer import EmbeddedWriter
 from eventlog.errors import LogUnavailable
 from eventlog.log import Position, Record, Settled
-from forwarder.offsets import Offsets
+from forwarder.keeping.offsets import Offsets
 from ochn.serving.running import Running
 from tests.support.jumping import timers_jump, wall_clock_jumps
 from tests.support.sabotaged_collector import room_for_each, take_any_size, trust_all_text, wait_for_ever

@@ -7,13 +7,13 @@ from base.reasons import Dead
 from eventlog.embedded.groups import Groups, Lease
 from eventlog.erased import Erased
 from eventlog.log import Gap, Item
-from forwarder.ahead import Ahead
-from forwarder.breaker import Breaker
-from forwarder.calls import Calls
+from forwarder.delivery.breaker import Breaker
+from forwarder.delivery.calls import Calls
+from forwarder.delivery.relay import Relay
 from forwarder.destinations.base import Call, Verdict, dead, delivered
 from forwarder.errors import TransportError
-from forwarder.ledger import Ledger
-from forwarder.relay import Relay
+from forwarder.keeping.ahead import Ahead
+from forwarder.keeping.ledger import Ledger
 from forwarder.renewal import Renewable
 from forwarder.transport import Reply
 

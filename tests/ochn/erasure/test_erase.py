@@ -15,7 +15,7 @@ from collector.identity import Identity, IdKind, build_identity
 from collector.settings import IdentitySettings
 from eventlog.event import Event
 from eventlog.log import Record
-from forwarder.dead_letters import DeadLetter
+from forwarder.keeping.dead_letters import DeadLetter
 from ochn.cli import app
 from ochn.erasure.erase import AGAIN
 from tests.forwarder.stand import TOPICS

@@ -15,7 +15,7 @@ import pytest
 from base.lock import lock_data_dir
 from eventlog.event import Event
 from eventlog.log import Record
-from forwarder.dead_letters import DESTINATION_HEADER
+from forwarder.keeping.dead_letters import DESTINATION_HEADER
 from ochn.replaying.resending import Journal, rate_below
 from tests.forwarder.stand import TOPICS
 from tests.ochn.stand import Stand

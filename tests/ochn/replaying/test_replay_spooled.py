@@ -14,7 +14,7 @@ from eventlog.log import EventLog, Record
 from eventlog.memory import MemoryLog
 from eventlog.spooled import wrap
 from eventlog.topics import Topics
-from forwarder.dead_letters import DESTINATION_HEADER
+from forwarder.keeping.dead_letters import DESTINATION_HEADER
 from ochn.kept import Kept
 from ochn.replaying.resending import Journal, Resender
 from ochn.served import settings_of

@@ -8,11 +8,11 @@ from base.logs import Logger
 from base.metrics import Counts, ForwarderMetrics
 from base.reasons import Dead, Filter, Parked
 from eventlog.erased import Erased
-from forwarder.dead_letters import DeadLetters
+from forwarder.delivery.status import Status
 from forwarder.destinations.base import Outcome, dead, filtered, parked
-from forwarder.ledger import Ledger
-from forwarder.parking import Parking
-from forwarder.status import Status
+from forwarder.keeping.dead_letters import DeadLetters
+from forwarder.keeping.ledger import Ledger
+from forwarder.keeping.parking import Parking
 from forwarder.transport import Reply
 from forwarder.work import Evidence, Work
 

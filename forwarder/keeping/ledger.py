@@ -7,12 +7,12 @@ from typing import Final
 
 from base.clock import Clock
 from eventlog.log import StoredRecord
-from forwarder.ahead import Ahead
 from forwarder.destinations.base import Outcome, parked
-from forwarder.durable import Durable
-from forwarder.offsets import Offsets
-from forwarder.receipt_index import ReceiptIndex
-from forwarder.receipts import Receipt, Stretch, Told, single
+from forwarder.keeping.ahead import Ahead
+from forwarder.keeping.durable import Durable
+from forwarder.keeping.offsets import Offsets
+from forwarder.keeping.receipt_index import ReceiptIndex
+from forwarder.keeping.receipts import Receipt, Stretch, Told, single
 from forwarder.work import Work
 
 

@@ -13,7 +13,7 @@ from eventlog.erased import key_record, take_in
 from eventlog.event import Event
 from forwarder.build import Delivery
 from forwarder.destinations.base import Destination
-from forwarder.store import Store
+from forwarder.keeping.store import Store
 from forwarder.transport import Reply
 from tests.forwarder.small import Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream

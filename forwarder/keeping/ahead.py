@@ -26,7 +26,7 @@ import orjson
 from base.logs import Logger
 from eventlog.log import NOTE_CHARACTERS
 from forwarder.destinations.base import Outcome, delivered
-from forwarder.receipts import Told
+from forwarder.keeping.receipts import Told
 from forwarder.work import Work
 
 RENEW_BYTES: Final = 4 * 1024 * 1024

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from base.clock import Clock
-from forwarder.batching import Queue
-from forwarder.ledger import Ledger
-from forwarder.settlement import Settlement
+from forwarder.delivery.batching import Queue
+from forwarder.delivery.settlement import Settlement
+from forwarder.keeping.ledger import Ledger
 from forwarder.work import Unit, Work
 
 PATIENCE: Final = 1.0  # seconds that an event in flight may keep a window shut

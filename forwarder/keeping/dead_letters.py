@@ -19,8 +19,8 @@ from base.reasons import Dead
 from eventlog.errors import AppendError
 from eventlog.event import RECORD_HEADERS, Event
 from eventlog.log import Record, StoredRecord
-from forwarder.durable import Durable
 from forwarder.errors import TransportError
+from forwarder.keeping.durable import Durable
 from forwarder.secrets import Cutter
 from forwarder.work import Evidence, Work
 

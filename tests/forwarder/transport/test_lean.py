@@ -11,7 +11,7 @@ import trustme
 
 from forwarder.errors import TransportError, Unreachable
 from forwarder.transport import Reply, Request
-from forwarder.transport_lean import LeanTransport
+from forwarder.transport.lean import LeanTransport
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,8 @@ from base.clock import Clock
 from base.reasons import Parked
 from eventlog.event import Event
 from eventlog.log import LogScanner, Record, StoredRecord
-from forwarder.durable import Durable
-from forwarder.store import Statement, Store, catch_up
+from forwarder.keeping.durable import Durable
+from forwarder.keeping.store import Statement, Store, catch_up
 from forwarder.work import Waiting, Work
 
 WINDOW: Final = 200  # parked events of one visitor that are planned at a time

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from forwarder.errors import TransportError, Unreachable
-from forwarder.lean_connection import Connection
 from forwarder.transport import IDLE_SECONDS, REPLY_LIMIT, Reply, Request, within
+from forwarder.transport.lean_connection import Connection
 
 _PORTS: Final = {"http": 80, "https": 443}
 

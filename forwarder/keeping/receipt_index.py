@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from eventlog.log import Position
-from forwarder.receipts import Receipt
-from forwarder.store import Store
+from forwarder.keeping.receipts import Receipt
+from forwarder.keeping.store import Store
 
 EVERY_SECONDS: Final = 10.0
 KEPT_SECONDS: Final = 14 * 86_400.0

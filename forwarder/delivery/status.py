@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from base.clock import Clock, rfc3339
-from forwarder.breaker import Breaker
+from forwarder.delivery.breaker import Breaker
 from forwarder.destinations.base import Outcome
 
 RATE_SECONDS: Final = 10.0  # over which the rate is told

@@ -14,10 +14,10 @@ from base.metrics import Counts, ForwarderMetrics
 from base.reasons import Trouble
 from base.values import Value
 from eventlog.event import Event
+from forwarder.delivery.pace import Pace
 from forwarder.destinations.base import Call, Destination, Verdict
 from forwarder.errors import TransportError
-from forwarder.facts import FactStore
-from forwarder.pace import Pace
+from forwarder.keeping.facts import FactStore
 from forwarder.retry import retry_after
 from forwarder.transport import Reply, Transport
 from forwarder.work import Evidence

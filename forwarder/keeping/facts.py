@@ -21,8 +21,8 @@ from eventlog.errors import AppendError
 from eventlog.event import Event
 from eventlog.log import LogScanner, Record, StoredRecord
 from forwarder.destinations.base import Fact, visitor_key
-from forwarder.durable import Durable
-from forwarder.store import GROUP, Statement, Store, catch_up, taken_in
+from forwarder.keeping.durable import Durable
+from forwarder.keeping.store import GROUP, Statement, Store, catch_up, taken_in
 
 CACHED_OWNERS: Final = 20_000
 SEEN_SECONDS: Final = 86_400.0  # so exactly it is noted when an owner was last asked about

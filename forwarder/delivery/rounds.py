@@ -13,11 +13,11 @@ from base.logs import Logger
 from base.reasons import Dead, Parked, Trouble
 from eventlog.errors import AppendError
 from eventlog.event import Event
-from forwarder.breaker import Breaker
-from forwarder.calls import Answer, Calls, always
+from forwarder.delivery.breaker import Breaker
+from forwarder.delivery.calls import Answer, Calls, always
+from forwarder.delivery.settlement import Settlement
 from forwarder.destinations.base import Call, Destination, Outcome, Plan, Verdict, dead, parked
-from forwarder.facts import FactStore
-from forwarder.settlement import Settlement
+from forwarder.keeping.facts import FactStore
 from forwarder.work import Evidence, Unit, Work
 
 FRUITLESS = 16  # calls; the longest chain of calls that a destination makes has four

@@ -13,16 +13,16 @@ from typing import Any
 
 from base.clock import Clock
 from base.reasons import Parked
-from forwarder.asides import Asides
-from forwarder.batching import Queue
-from forwarder.breaker import Breaker
+from forwarder.delivery.asides import Asides
+from forwarder.delivery.batching import Queue
+from forwarder.delivery.breaker import Breaker
+from forwarder.delivery.rounds import Rounds, unique
+from forwarder.delivery.settlement import Settlement
+from forwarder.delivery.slow_lane import SlowLane
 from forwarder.destinations.base import Plan, parked
-from forwarder.facts import FactStore
-from forwarder.ledger import Ledger
-from forwarder.parking import Parking
-from forwarder.rounds import Rounds, unique
-from forwarder.settlement import Settlement
-from forwarder.slow_lane import SlowLane
+from forwarder.keeping.facts import FactStore
+from forwarder.keeping.ledger import Ledger
+from forwarder.keeping.parking import Parking
 from forwarder.work import Unit, Work
 
 

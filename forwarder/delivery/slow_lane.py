@@ -11,13 +11,13 @@ from typing import Final
 from base.clock import Clock
 from base.reasons import Parked
 from base.values import Value
-from forwarder.batching import Queue
-from forwarder.breaker import Breaker
+from forwarder.delivery.batching import Queue
+from forwarder.delivery.breaker import Breaker
+from forwarder.delivery.rounds import ALONE, Rounds
+from forwarder.delivery.settlement import Settlement
 from forwarder.destinations.base import parked
-from forwarder.ledger import Ledger
-from forwarder.parking import Parking
-from forwarder.rounds import ALONE, Rounds
-from forwarder.settlement import Settlement
+from forwarder.keeping.ledger import Ledger
+from forwarder.keeping.parking import Parking
 from forwarder.work import Unit, Work
 
 LOOK_SECONDS: Final = 1.0  # between two looks for parked events whose turn has come

@@ -16,13 +16,13 @@ from base.reasons import Filter
 from eventlog.erased import FOLLOW_SECONDS, Erased
 from eventlog.errors import LogError
 from eventlog.event import Event
+from forwarder.delivery.engine import Engine
+from forwarder.delivery.settlement import Settlement
 from forwarder.destinations.base import Destination, Outcome, filtered
 from forwarder.destinations.screening import Screening
-from forwarder.engine import Engine
-from forwarder.facts import FactStore
-from forwarder.parking import Parking
-from forwarder.settlement import Settlement
-from forwarder.store import Store, taken_in
+from forwarder.keeping.facts import FactStore
+from forwarder.keeping.parking import Parking
+from forwarder.keeping.store import Store, taken_in
 
 FIRST_LOOK_SECONDS: Final = 600.0  # for facts that are too old
 LOOK_SECONDS: Final = 86_400.0

@@ -16,13 +16,13 @@ from base.logs import quiet_logger
 from base.reasons import Dead, Parked
 from eventlog.log import NOTE_CHARACTERS
 from eventlog.memory import MemoryLog
-from forwarder.ahead import Ahead
-from forwarder.batching import unit_events
 from forwarder.build import Delivery, Surroundings, Target, build_delivery
+from forwarder.delivery.batching import unit_events
+from forwarder.delivery.status import Status
 from forwarder.destinations.base import Outcome, dead, delivered, parked
 from forwarder.destinations.settings import DestinationSettings
-from forwarder.receipts import Told
-from forwarder.status import Status
+from forwarder.keeping.ahead import Ahead
+from forwarder.keeping.receipts import Told
 from forwarder.work import Work
 from tests.forwarder.small import Batches, Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream, in_order, numbered

@@ -15,13 +15,13 @@ from base.reasons import Filter
 from eventlog.errors import Fenced
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import Assigned, Batch, Gap, Item, LogReader, Revoked, StoredRecord
-from forwarder.dead_letters import DESTINATION_HEADER, DeadLetters
+from forwarder.delivery.duplicates import Duplicates
+from forwarder.delivery.engine import Engine
 from forwarder.destinations.base import filtered
-from forwarder.duplicates import Duplicates
-from forwarder.engine import Engine
-from forwarder.facts import FactStore
-from forwarder.ledger import Ledger
-from forwarder.parking import Parking
+from forwarder.keeping.dead_letters import DESTINATION_HEADER, DeadLetters
+from forwarder.keeping.facts import FactStore
+from forwarder.keeping.ledger import Ledger
+from forwarder.keeping.parking import Parking
 from forwarder.work import Work
 
 WAIT: Final = 0.2  # seconds without an item until offsets are looked at

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from base.reasons import Filter
 from eventlog.event import Event
 from eventlog.memory import MemoryLog
-from forwarder.duplicates import Duplicates
+from forwarder.delivery.duplicates import Duplicates
 from forwarder.settings import ForwarderSettings
 from forwarder.work import Work
 from tests.forwarder.small import Batches, Chain, make_event
