@@ -118,7 +118,7 @@ def _drawing(line: _Line) -> Text:
 
 def _entry(entry: Mapping[str, Any]) -> Text:
     known = ("event", "level", "timestamp", "process")
-    fields = "  ".join(f"{name}={value}" for name, value in entry.items() if name not in known)
+    fields = "  ".join(f"{name}={value}" for name, value in entry.items() if name not in known and value != "")
     style = {"info": "", "warning": "yellow"}.get(str(entry.get("level")), "red")
     return Text(
         f"{str(entry.get('timestamp', ''))[11:19]}  {entry.get('process', '')}: {entry['event']}  {fields}", style
