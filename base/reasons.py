@@ -64,6 +64,7 @@ class Warned(StrEnum):
 
     DATA_OF_OTHER_ACTION = "data_of_other_action"
     UNKNOWN_FIELD = "unknown_field"
+    MISSPELT_FIELD = "misspelt_field"
     FOREIGN_ID = "foreign_id"
     REROUTED = "rerouted"
     DOUBLE_ENCODED_EMAIL = "double_encoded_email"

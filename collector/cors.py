@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from collector.arrival import HeaderList
-from collector.keys import AppKey
+from collector.judging.keys import AppKey
 
 METHODS: Final = "POST, PUT"
 _MAX_AGE: Final = ("access-control-max-age", "86400")

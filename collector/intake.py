@@ -16,18 +16,18 @@ from base.metrics import CollectorMetrics
 from base.reasons import Quarantine, Refusal
 from collector.admission import Admission
 from collector.arrival import Arrival, HeaderList, Reply, Respond
-from collector.bots import Bots
 from collector.cors import ANY_ORIGIN
-from collector.decide import Decider
 from collector.errors import Refused
-from collector.identity import build_identity
-from collector.judge import Verdict
+from collector.judging.bots import Bots
+from collector.judging.decide import Decider
+from collector.judging.identity import build_identity
+from collector.judging.judge import Verdict
+from collector.judging.keys import Keys
+from collector.judging.oversize import Fitted, truncate
+from collector.judging.rates import Rates
+from collector.judging.remarks import Remark
 from collector.keeping import Keeper
-from collector.keys import Keys
 from collector.limits import REFUSED
-from collector.oversize import Fitted, truncate
-from collector.rates import Rates
-from collector.remarks import Remark
 from collector.replies import NOTHING_TOLD, Answers, Asker, Told, asker_of, refusal_reply
 from collector.reports import NOTHING_NOTED, Noted, Reports
 from collector.routes import TRACKING_METHODS

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from collector.oversize import Kept
+from collector.judging.oversize import Kept
 
 Done = Callable[[BaseException | None], None]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from base.logs import Logger
 from base.reload import Reload
-from collector.bots import Bots
-from collector.keys import KeyRing, Keys
+from collector.judging.bots import Bots
+from collector.judging.keys import KeyRing, Keys
 from collector.settings import CollectorRoot
 
 

@@ -12,13 +12,13 @@ from base.values import Value
 from collector.arrival import Arrival, HeaderList, Reply
 from collector.calls import Call
 from collector.cors import origin_headers
-from collector.decide import Decision
-from collector.identity import Identity
-from collector.judge import Verdict
-from collector.keys import AppKey
-from collector.lead_cookie import COOKIE as LEAD_COOKIE
-from collector.lead_cookie import open_lead, seal_lead
-from collector.visitor import COOKIE as VISITOR_COOKIE
+from collector.judging.decide import Decision
+from collector.judging.identity import Identity
+from collector.judging.judge import Verdict
+from collector.judging.keys import AppKey
+from collector.judging.lead_cookie import COOKIE as LEAD_COOKIE
+from collector.judging.lead_cookie import open_lead, seal_lead
+from collector.judging.visitor import COOKIE as VISITOR_COOKIE
 from eventlog.event import Event
 
 _WITH_COOKIE: Final = frozenset({"ochn.web.init", "ochn.web.register"})  # events of browsers that keep something of it
@@ -48,7 +48,7 @@ STATUS: Final = {
 _WHAT_TO_DO: Final = {
     Refusal.UNREADABLE_BODY: "The body can't be read: send a form or a JSON object, as its Content-Type says.",
     Refusal.NOT_HTTP: "This is no HTTP/1.1 request.",
-    Refusal.UNKNOWN_KEY: "Send your app key as `appkey` in the body or as the header `appKey`.",
+    Refusal.UNKNOWN_KEY: "No app key came, or one that is unknown here: send yours as `appkey` in the body or as the header `appKey`.",
     Refusal.NOT_FOUND: "Nothing is served at this path: see the tracking calls under /jsapi and /mobileapi.",
     Refusal.WRONG_METHOD: "Send this call with POST or PUT.",
     Refusal.TOO_LARGE: "The request is too large: send less in one call.",

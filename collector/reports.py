@@ -8,7 +8,7 @@ from base.logs import Logger
 from base.metrics import CollectorMetrics, Counts
 from base.reasons import Quarantine, Refusal
 from base.values import Value
-from collector.judge import Verdict
+from collector.judging.judge import Verdict
 
 _QUIET_SECONDS = 10.0
 # A proxy that is not trusted is where everybody comes from.

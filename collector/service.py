@@ -21,16 +21,16 @@ from base.metrics import collector_metrics, log_metrics
 from base.process import ending_at_signal
 from base.serving import HttpProtocol, Server
 from collector.admission import Admission
-from collector.asgi import build_app
-from collector.asgi_door import AsgiDoor
-from collector.door import Door
-from collector.health import Health
+from collector.door.asgi import build_app
+from collector.door.asgi_door import AsgiDoor
+from collector.door.door import Door
+from collector.door.health import Health
+from collector.door.pass_through import open_pass_through
+from collector.door.shim import DEFAULT_STATIC_DIR, find_scripts
 from collector.intake import Intake, build_intake
-from collector.pass_through import open_pass_through
 from collector.protocol import build_protocol
 from collector.reload import CollectorReload
 from collector.settings import CollectorRoot
-from collector.shim import DEFAULT_STATIC_DIR, find_scripts
 from collector.tidying import keep_tidy
 from eventlog.build import build_log
 from eventlog.topics import Topics

@@ -18,8 +18,8 @@ from base.metrics import collector_metrics
 from base.reasons import Refusal
 from base.serving import Server, listen
 from collector.arrival import Arrival, Reply, Respond
-from collector.door import Door
-from collector.keys import KeyRing
+from collector.door.door import Door
+from collector.judging.keys import KeyRing
 from collector.protocol import build_protocol
 from collector.settings import CollectorSettings
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from collector.bots import Rule, bounded, is_within
+from collector.judging.bots import Rule, bounded, is_within
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import EventLog
 from ochn.replaying.preview import progress

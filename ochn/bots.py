@@ -10,7 +10,7 @@ from base.clock import SystemClock, rfc3339
 from base.errors import UserError
 from base.settings import validate
 from collector.bot_rules import BUILT_IN, BotRuleSettings
-from collector.bots import Rule, rule_of
+from collector.judging.bots import Rule, rule_of
 from eventlog.topics import Topics
 from ochn.bot_trial import Trial, Window, tallies
 from ochn.config import Settings

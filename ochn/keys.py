@@ -8,8 +8,8 @@ import typer
 
 from base.errors import UserError
 from base.serving import url_of
+from collector.door.shim import DEFAULT_STATIC_DIR, find_script, hashed_path, integrity
 from collector.settings import KeySettings
-from collector.shim import DEFAULT_STATIC_DIR, find_script, hashed_path, integrity
 from ochn.config import Settings
 from ochn.output import json_lines, table
 from ochn.served import settings_or_dev

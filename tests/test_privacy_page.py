@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from collector.privacy import ADDRESSES, OF_NOBODY, PERSONAL
+from collector.judging.privacy import ADDRESSES, OF_NOBODY, PERSONAL
 from eventlog.topics import Topics
 from ochn.config import Settings
 from tests.support.house import ROOT

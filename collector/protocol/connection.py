@@ -18,7 +18,7 @@ from base.process import most_connections
 from base.reasons import Refusal
 from base.serving import HttpProtocol
 from collector.arrival import Reply
-from collector.door import Door
+from collector.door.door import Door
 from collector.limits import REFUSED
 from collector.protocol.cycle import disconnect, make_cycle
 from collector.protocol.deadline import Deadline

@@ -7,7 +7,7 @@ import httptools
 
 from base.reasons import Refusal
 from base.values import Value
-from collector.door import Door, Head, announces_too_much, lift
+from collector.door.door import Door, Head, announces_too_much, lift
 from collector.limits import REFUSED
 from collector.protocol.target import read_target
 

@@ -7,7 +7,7 @@ from uvicorn.server import ServerState
 
 from base.reasons import Refusal
 from base.serving import HttpProtocol
-from collector.door import Door
+from collector.door.door import Door
 from collector.protocol.turns import Turn, render
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from collector.arrival import Reply
-from collector.door import Head, headers_of
+from collector.door.door import Head, headers_of
 
 _MOST: Final = 32  # then the client's next requests wait in the network
 

@@ -17,7 +17,7 @@ from base.errors import UserError
 from base.ids import SystemIds
 from base.lock import lock_data_dir
 from base.logs import quiet_logger
-from collector.identity import build_identity
+from collector.judging.identity import build_identity
 from eventlog.embedded import files
 from eventlog.log import EventLog
 from eventlog.topics import Topics

@@ -14,9 +14,9 @@ from typing import Any, Final
 import orjson
 
 from base.errors import UserError
-from collector.identity import Identity, IdKind
-from collector.person import Contact, contact_of, contact_of_lead, normal_email, normal_phone
-from collector.privacy import plain
+from collector.judging.identity import Identity, IdKind
+from collector.judging.person import Contact, contact_of, contact_of_lead, normal_email, normal_phone
+from collector.judging.privacy import plain
 from eventlog.event import Event
 from eventlog.facts import UPSTREAM
 

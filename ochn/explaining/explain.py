@@ -13,13 +13,13 @@ from base.clock import SystemClock
 from base.ids import SystemIds
 from base.logs import quiet_logger
 from collector.arrival import Arrival
-from collector.bots import Bots
-from collector.decide import Decider, Decision
 from collector.errors import Refused
-from collector.identity import build_identity
-from collector.keys import KeyRing
-from collector.oversize import Fitted
-from collector.rates import Rates
+from collector.judging.bots import Bots
+from collector.judging.decide import Decider, Decision
+from collector.judging.identity import build_identity
+from collector.judging.keys import KeyRing
+from collector.judging.oversize import Fitted
+from collector.judging.rates import Rates
 from collector.replies import refusal_reply
 from eventlog.event import Event
 from forwarder.destinations.base import Destination

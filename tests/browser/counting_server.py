@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qsl
 
-from collector.shim import EXTRAS, hashed_path
+from collector.door.shim import EXTRAS, hashed_path
 
 STATIC = Path(__file__).parents[2] / "static"
 ALIAS = "/assets/shop.js"

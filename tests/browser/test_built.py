@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from collector.shim import EXTRAS, hashed_path, integrity
+from collector.door.shim import EXTRAS, hashed_path, integrity
 from tests.browser.counting_server import ALIAS, BUILT, BUILT_EXTRAS, CountingServer
 from tests.browser.pages import TRACK_VISIT, OpenTab, ready, send, wait_described
 

@@ -16,9 +16,9 @@ from base.logs import quiet_logger
 from base.metrics import collector_metrics
 from collector.admission import Admission
 from collector.arrival import Arrival, Reply
-from collector.bots import Bots
 from collector.intake import Intake, build_intake
-from collector.keys import KeyRing
+from collector.judging.bots import Bots
+from collector.judging.keys import KeyRing
 from collector.settings import CollectorRoot
 from eventlog.errors import AppendError
 from eventlog.event import Event

@@ -10,9 +10,9 @@ from base.clock import SystemClock
 from base.ids import SystemIds
 from base.metrics import collector_metrics
 from base.serving import HttpProtocol
-from collector.asgi_door import AsgiDoor
-from collector.door import Door
-from collector.keys import KeyRing
+from collector.door.asgi_door import AsgiDoor
+from collector.door.door import Door
+from collector.judging.keys import KeyRing
 from collector.protocol import build_protocol
 from collector.settings import CollectorSettings, KeySettings, LimitSettings
 from tests.collector.standin import StandIn

@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry
 from uvicorn.server import ServerState
 
 from base.metrics import collector_metrics
-from collector.asgi import build_app
-from collector.asgi_door import AsgiDoor
-from collector.door import Door
-from collector.health import Health
-from collector.keys import KeyRing
+from collector.door.asgi import build_app
+from collector.door.asgi_door import AsgiDoor
+from collector.door.door import Door
+from collector.door.health import Health
+from collector.judging.keys import KeyRing
 from collector.protocol import Connection
 from collector.settings import CollectorRoot
 from eventlog.event import Event

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from base.reasons import Refusal
-from collector.ad_call import parsed
 from collector.arrival import Arrival, Reply
 from collector.decode import body_limits
+from collector.door.ad_call import parsed
+from collector.door.pass_through import PassThrough
 from collector.errors import Refused
-from collector.keys import KeyRing
-from collector.pass_through import PassThrough
-from collector.rates import Rates
+from collector.judging.keys import KeyRing
+from collector.judging.rates import Rates
 from collector.replies import STATUS
 from collector.settings import KeySettings, LimitSettings, PassThroughSettings, RateSettings, Upstream
 

@@ -1,7 +1,7 @@
 import pytest
 
 from collector.cors import origin_headers, preflight
-from collector.keys import AppKey, KeyRing
+from collector.judging.keys import AppKey, KeyRing
 from collector.settings import KeySettings
 
 SHOP = "https://shop.example"

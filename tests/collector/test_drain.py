@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from base.serving import Server, listen
-from collector.asgi_door import AsgiDoor
+from collector.door.asgi_door import AsgiDoor
 from collector.settings import CollectorSettings
 from tests.collector.opened import OURS, WAYS, Way, make_door, protocol_of
 from tests.collector.standin import StandIn

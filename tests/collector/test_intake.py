@@ -178,6 +178,25 @@ async def test_warnings_are_for_development(tmp_path: Path) -> None:
         assert (await house.send("/jsapi/send", body)).body == b"{}"
 
 
+@pytest.mark.parametrize(
+    ("action", "field", "meant"),
+    [
+        ("feedback", "ratings", "rating"),
+        ("visit", "Brand", "brands"),
+        ("contact", "appointment_date", "appointmentDate"),
+        ("profiling", "percent-completed", "percentCompleted"),
+    ],
+)
+async def test_data_under_nearly_the_name_is_told(tmp_path: Path, action: str, field: str, meant: str) -> None:
+    body = f"appkey=demo&uid=v&requestType=action&actionType={action}&aditionalData[{field}]=1&aditionalData[campaign]=x"
+    async with inside(tmp_path, warnings=True) as house:
+        told = body_of(await house.send("/jsapi/send", body))
+        assert house.events()[0].data["additionalData"] == {field: "1", "campaign": "x"}
+    assert [warning.split(":")[:2] for warning in told["warnings"]] == [
+        ["misspelt_field", f" additionalData[{field}] for additionalData[{meant}]"]
+    ]
+
+
 async def test_events_and_reasons_are_counted(tmp_path: Path) -> None:
     async with inside(tmp_path) as house:
         await house.send("/mobileapi/geo", "appkey=demo&mid=v1&lat=1&lon=2")

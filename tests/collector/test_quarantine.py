@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from base.reasons import Quarantine, Warned
-from collector.remarks import ADVICE
+from collector.judging.remarks import ADVICE
 from tests.collector.inside import Inside, header, inside
 
 pytestmark = pytest.mark.anyio

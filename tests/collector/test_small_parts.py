@@ -11,9 +11,9 @@ from base.logs import Logger
 from base.metrics import collector_metrics
 from base.reasons import Refusal
 from collector.admission import Admission
-from collector.moments import moments, read_moment
+from collector.judging.moments import moments, read_moment
+from collector.judging.signals import consent, read_cookies
 from collector.reports import Reports
-from collector.signals import consent, read_cookies
 from eventlog.errors import RecordTooLarge
 from tests.collector.inside import PickyLog, header, inside
 

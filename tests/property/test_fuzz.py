@@ -8,7 +8,7 @@ import pytest
 
 from base.reasons import Refusal
 from collector.arrival import Arrival, Reply, Respond
-from collector.decide import Decision
+from collector.judging.decide import Decision
 from eventlog.log import Position, Record, Settled
 from tests.collector.pipe import Piped
 from tests.support.fuzz import Failure, fuzz, main

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from base.ids import SeededIds
-from collector.identity import Identity, IdKind
+from collector.judging.identity import Identity, IdKind
 
 SECRET, OLDER, PERSON = b"s" * 32, b"o" * 32, b"p" * 32
 KINDS = st.sampled_from(IdKind)

@@ -10,7 +10,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.privacy import OF_NOBODY, PERSONAL
+from collector.judging.privacy import OF_NOBODY, PERSONAL
 from tests.collector.inside import FORM, JSON, inside
 
 SECRET = st.sampled_from(("ann.canary@example.com", "+40700canary", "canary", "CANARY-7", "0700 canary"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import collector.decide
+import collector.judging.decide
 import collector.protocol.reading
 from collector.decode import Decoded
 from collector.protocol.connection import Connection
@@ -34,11 +34,11 @@ def take_any_size() -> None:
 
 def trust_all_text() -> None:
     """Bytes are text, and JSON is good."""
-    decode = collector.decide.decode  # type: ignore[attr-defined]
+    decode = collector.judging.decide.decode  # type: ignore[attr-defined]
 
     def trusting(headers: Any, body: bytes, limits: Any) -> Decoded:
         body.decode()
         decoded: Decoded = decode(headers, body, limits)
         return Decoded(decoded.fields, body)
 
-    collector.decide.decode = trusting  # type: ignore[attr-defined]
+    collector.judging.decide.decode = trusting  # type: ignore[attr-defined]

@@ -8,8 +8,8 @@ import pytest
 from base.ids import SeededIds
 from base.logs import quiet_logger
 from base.settings import validate
-from collector.identity import build_identity
-from collector.privacy import Privacy
+from collector.judging.identity import build_identity
+from collector.judging.privacy import Privacy
 from collector.settings import IdentitySettings
 from forwarder.destinations.build import KINDS, build_destinations
 from forwarder.settings import ForwarderRoot

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from base.reasons import Filter
 from base.settings import validate
-from collector.signals import consent, read_cookies
+from collector.judging.signals import consent, read_cookies
 from forwarder.destinations.base import Destination
 from forwarder.destinations.build import build_destinations
 from forwarder.destinations.withholding import noes

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from base.ids import SystemIds
 from base.lock import lock_data_dir
 from base.logs import quiet_logger
-from collector.identity import Identity, IdKind, build_identity
+from collector.judging.identity import Identity, IdKind, build_identity
 from collector.settings import IdentitySettings
 from eventlog.event import Event
 from eventlog.log import Record

@@ -7,8 +7,8 @@ import pytest
 
 from base.errors import UserError
 from base.ids import SeededIds
-from collector.identity import Identity, IdKind
-from collector.person import Contact, normal_email
+from collector.judging.identity import Identity, IdKind
+from collector.judging.person import Contact, normal_email
 from eventlog.event import Event
 from ochn.erasure.person import Person, meant_by
 from tests.support.events import make_event

@@ -8,21 +8,21 @@ from base.ids import IdSource
 from base.reasons import Quarantine, Refusal
 from base.values import Value
 from collector.arrival import Arrival
-from collector.batch import entry_of
-from collector.bots import Bots
 from collector.calls import Call, call_of
 from collector.decode import Decoded, body_limits, decode
 from collector.errors import Refused
-from collector.identity import Identity
-from collector.judge import Envelope, Sent, judge
-from collector.keys import AppKey, Keys
+from collector.judging.batch import entry_of
+from collector.judging.bots import Bots
+from collector.judging.identity import Identity
+from collector.judging.judge import Envelope, Sent, judge
+from collector.judging.keys import AppKey, Keys
+from collector.judging.oversize import Fitted, fit
+from collector.judging.rates import Rates
+from collector.judging.remarks import Remark
+from collector.judging.signals import consent, read_cookies
 from collector.limits import REFUSED
-from collector.oversize import Fitted, fit
-from collector.rates import Rates
-from collector.remarks import Remark
 from collector.routes import find_tracking
 from collector.settings import LimitSettings
-from collector.signals import consent, read_cookies
 
 _METHODS: Final = frozenset({"POST", "PUT"})
 

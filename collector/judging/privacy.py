@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import unquote_plus
 
-from collector.fields import OBJECTS
-from collector.identity import Identity
-from collector.person import contact_of, contact_of_lead, push_id
+from collector.judging.fields import OBJECTS
+from collector.judging.identity import Identity
+from collector.judging.person import contact_of, contact_of_lead, push_id
 from eventlog.event import IMPERSONAL, Event
 
 # Names without case, dashes and underscores: `userEmail` is `user_email`.

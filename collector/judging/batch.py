@@ -7,8 +7,8 @@ from base.reasons import Quarantine
 from collector.calls import Call, call_in_batch
 from collector.decode import BodyLimits, Decoded, decode
 from collector.decode.json_body import faults_of
-from collector.judge import Sent
-from collector.remarks import Remark
+from collector.judging.judge import Sent
+from collector.judging.remarks import Remark
 
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 _SENDS: Final = {"web": Call("web", "send"), "mobile": Call("mobile", "send")}

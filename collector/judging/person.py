@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from collector.identity import Identity, IdKind
+from collector.judging.identity import Identity, IdKind
 
 LONGEST_ID = 128
 _LONGEST_EMAIL = 320

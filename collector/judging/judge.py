@@ -8,14 +8,14 @@ from typing import Any, Final, Self
 from base.reasons import Quarantine, Warned
 from base.values import Value
 from collector.calls import Call
-from collector.checks import check, send_kind
-from collector.fields import canonical_names, fold_lead, straighten
-from collector.identity import Identity
-from collector.keys import AppKey
-from collector.moments import Moments, moments
-from collector.remarks import Remark, reasons_of
-from collector.signals import with_told
-from collector.visitor import find_visitor, read_id
+from collector.judging.checks import check, send_kind
+from collector.judging.fields import canonical_names, fold_lead, straighten
+from collector.judging.identity import Identity
+from collector.judging.keys import AppKey
+from collector.judging.moments import Moments, moments
+from collector.judging.remarks import Remark, reasons_of
+from collector.judging.signals import with_told
+from collector.judging.visitor import find_visitor, read_id
 from eventlog.event import Event
 
 _BY_CONTENT: Final = frozenset({"send", "sensors", "geo"})

@@ -15,10 +15,10 @@ from starlette.types import ASGIApp
 from base.admin import to_json
 from base.reasons import Refusal
 from collector.arrival import Reply
-from collector.door import headers_of
-from collector.health import Health
+from collector.door.door import headers_of
+from collector.door.health import Health
+from collector.door.shim import Script
 from collector.replies import refusal_reply
-from collector.shim import Script
 
 # Of the routes here, and of files that the demo does not have.
 _REFUSED: Final = {404: (Refusal.NOT_FOUND, ""), 405: (Refusal.WRONG_METHOD, "This is only to be read: ask with GET.")}

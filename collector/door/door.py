@@ -1,6 +1,6 @@
 """What a request meets, whichever way it came in: its limits, the intake, or a plain answer.
 
-collector/asgi_door.py is the way of any ASGI server, collector/protocol/ the fast one; both give what this gives.
+collector/door/asgi_door.py is the way of any ASGI server, collector/protocol/ the fast one; both give what this gives.
 """
 
 import logging
@@ -16,9 +16,9 @@ from base.metrics import CollectorMetrics, Counts
 from base.reasons import Refusal
 from base.values import Value
 from collector.arrival import Arrival, HeaderList, Reply, Respond
-from collector.client import Proxies
 from collector.cors import preflight
-from collector.keys import Keys
+from collector.door.client import Proxies
+from collector.judging.keys import Keys
 from collector.limits import Arriving
 from collector.routes import TRACKING_METHODS, TrackingRoute, body_limit, find_tracking, is_ad_serving
 from collector.settings import CollectorSettings

@@ -15,9 +15,9 @@ from base.metrics import collector_metrics
 from base.reasons import Quarantine, Refusal
 from collector.calls import Call
 from collector.errors import Refused
-from collector.judge import Verdict
-from collector.keys import AppKey, KeyRing
-from collector.rates import _MOST, Buckets, Rates
+from collector.judging.judge import Verdict
+from collector.judging.keys import AppKey, KeyRing
+from collector.judging.rates import _MOST, Buckets, Rates
 from collector.reports import Reports
 from collector.settings import KeySettings, RateSettings
 from eventlog.event import Event

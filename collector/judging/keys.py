@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from collector.privacy import Privacy
+from collector.judging.privacy import Privacy
 from collector.settings import KeySettings, PrivacySettings
 
 

@@ -11,7 +11,7 @@ import brotli
 from starlette.requests import Request
 from starlette.responses import Response
 
-DEFAULT_STATIC_DIR: Final = Path(__file__).parents[1] / "static"
+DEFAULT_STATIC_DIR: Final = Path(__file__).parents[2] / "static"
 MAIN: Final = "omnichannel"
 EXTRAS: Final = "omnichannel-extras"  # what omnichannel.js loads for pages that ask for more
 # The page in the vendor's documents names one script, the one for leads another: both are this one.

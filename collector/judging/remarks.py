@@ -49,6 +49,7 @@ ADVICE: Final[dict[Quarantine | Warned, str]] = {
     Quarantine.WRONG_SURFACE: "the app key is not for this door",
     Warned.DATA_OF_OTHER_ACTION: "belongs to another actionType; it is kept",
     Warned.UNKNOWN_FIELD: "is no field that we know; it is kept",
+    Warned.MISSPELT_FIELD: "is only kept, and not taken for it",
     Warned.FOREIGN_ID: "was not issued here; it is kept",
     Warned.REROUTED: "this body belongs to another path; it is taken for what it is",
     Warned.DOUBLE_ENCODED_EMAIL: "was percent-encoded twice; it is decoded",

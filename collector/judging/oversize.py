@@ -11,8 +11,8 @@ import orjson
 
 from base.reasons import Quarantine
 from base.values import Value
-from collector.judge import Sent, Verdict
-from collector.remarks import Remark
+from collector.judging.judge import Sent, Verdict
+from collector.judging.remarks import Remark
 from eventlog.event import MAX_BYTES
 
 _SHOWN_VALUE: Final = 1024
@@ -35,7 +35,7 @@ class Fitted(Value, frozen=True):
 
 
 def fit(verdict: Verdict, sent: Sent | None) -> Fitted:
-    """`sent` None: its body must not be kept (collector/privacy.py), so what is kept of an event too large is the event."""
+    """`sent` None: its body must not be kept (collector/judging/privacy.py), so what is kept of an event too large is the event."""
     encoded = verdict.event.to_bytes()
     if len(encoded) <= MAX_BYTES:
         return Fitted(verdict, encoded)

@@ -7,10 +7,10 @@ import pytest
 
 from base.ids import SeededIds
 from base.logs import quiet_logger
-from collector.identity import build_identity
-from collector.keys import KeyRing
-from collector.person import Contact
-from collector.privacy import Privacy
+from collector.judging.identity import build_identity
+from collector.judging.keys import KeyRing
+from collector.judging.person import Contact
+from collector.judging.privacy import Privacy
 from collector.settings import CollectorRoot, IdentitySettings
 from eventlog.event import MAX_BYTES, Event
 from tests.collector.inside import Inside, header, inside

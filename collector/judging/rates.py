@@ -13,7 +13,7 @@ from typing import Any, Final
 from base.reasons import Refusal
 from collector.calls import Call
 from collector.errors import Refused
-from collector.keys import AppKey
+from collector.judging.keys import AppKey
 from collector.settings import RateSettings
 
 _MOST: Final = 16_384  # names of a generation; a phone's is as long as two ids

@@ -7,9 +7,9 @@ from urllib.parse import unquote
 from base.reasons import Quarantine, Warned
 from base.values import Value
 from collector.calls import Call
-from collector.identity import Identity, IdKind
-from collector.person import LONGEST_ID, contact_of, contact_of_lead, mobile_id
-from collector.remarks import Remark
+from collector.judging.identity import Identity, IdKind
+from collector.judging.person import LONGEST_ID, contact_of, contact_of_lead, mobile_id
+from collector.judging.remarks import Remark
 
 COOKIE: Final = "ochn_vid"
 _UNIQUE: Final = 16  # characters from which on a client's event id is believed to be nobody else's

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from base.reasons import Quarantine, Warned
+from collector.judging.person import normal_email
+from collector.judging.remarks import Remark
 from collector.limits import HELD_BACK
-from collector.person import normal_email
-from collector.remarks import Remark
 
 ACTIONS: Final = frozenset({"visit", "sale", "contact", "feedback", "engagement", "profiling"})
 AD_REQUESTS: Final = frozenset({"reach", "impression"})
@@ -27,6 +27,14 @@ _ACTION_OF: Final = {
     "percentCompleted": "profiling",
     "description": "engagement",
 }
+
+
+def _folded(name: str) -> str:
+    """What names that mean the same have in common."""
+    return name.replace("_", "").replace("-", "").lower().removesuffix("s")
+
+
+_SPELT: Final = {_folded(name): name for name in _ACTION_OF}
 
 Data = Mapping[str, Any]
 Check = Callable[[Data], list[Remark]]
@@ -69,8 +77,12 @@ def _request(data: Data) -> list[Remark]:
 def _data_of_action(data: Data) -> list[Remark]:
     action, remarks = data["actionType"], []
     for name in _additional(data):  # a loop, and most often for nothing: two comprehensions are two calls
-        if _ACTION_OF.get(name, action) != action:
-            remarks.append(Remark(Warned.DATA_OF_OTHER_ACTION, f"additionalData[{name}]"))  # noqa: PERF401
+        belongs = _ACTION_OF.get(name)
+        if belongs is None:
+            if meant := _SPELT.get(_folded(name)):
+                remarks.append(Remark(Warned.MISSPELT_FIELD, f"additionalData[{name}] for additionalData[{meant}]"))
+        elif belongs != action:
+            remarks.append(Remark(Warned.DATA_OF_OTHER_ACTION, f"additionalData[{name}]"))
     return remarks
 
 

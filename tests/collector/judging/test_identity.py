@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from base.ids import SeededIds
 from base.logs import quiet_logger
-from collector.identity import IdKind, build_identity
-from collector.person import normal_email, normal_phone
+from collector.judging.identity import IdKind, build_identity
+from collector.judging.person import normal_email, normal_phone
 from collector.settings import IdentitySettings
 from tests.collector.inside import Inside, body_of, header, inside
 

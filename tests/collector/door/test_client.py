@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.client import Proxies
+from collector.door.client import Proxies
 
 TRUSTED = Proxies(("10.0.0.0/8", "192.0.2.1", "fd00::/8"))
 

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from collector.arrival import Reply
-from collector.asgi import build_app
-from collector.asgi_door import write_reply
-from collector.body import Incoming
-from collector.health import Health
+from collector.door.asgi import build_app
+from collector.door.asgi_door import write_reply
+from collector.door.body import Incoming
+from collector.door.health import Health
+from collector.door.shim import EXTRAS, Script, find_script, find_scripts, hashed_path, integrity, preferred_encoding
 from collector.settings import CollectorSettings
-from collector.shim import EXTRAS, Script, find_script, find_scripts, hashed_path, integrity, preferred_encoding
 from eventlog.log import LogState
 from tests.collector.wire import Answer, ask, request, served
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from base.errors import SettingsError
 from base.settings import validate
-from collector.bots import Bots
+from collector.judging.bots import Bots
 from collector.settings import CollectorRoot
 from tests.collector.inside import inside
 from tests.support.corpus import sdk_session

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from base.reasons import Quarantine, Warned
-from collector.remarks import Remark
+from collector.judging.remarks import Remark
 
 ALIASES: Final = {"aditionalData": "additionalData", "userEmail": "email", "userPhone": "phone", "appKey": "appkey"}
 OBJECTS: Final = frozenset({"additionalData", "technicalInfo", "page", "utm", "lead"})

@@ -6,11 +6,11 @@ from starlette.types import Receive, Scope, Send
 
 from base.reasons import Refusal
 from collector.arrival import Reply
-from collector.body import Incoming
-from collector.door import Door, Head, announces_too_much, headers_of, lift
+from collector.door.body import Incoming
+from collector.door.door import Door, Head, announces_too_much, headers_of, lift
+from collector.door.pass_through import PassThrough
 from collector.errors import BodyTooLarge, ClientGone
 from collector.limits import REFUSED
-from collector.pass_through import PassThrough
 
 
 class AsgiDoor:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from collector.identity import Identity
+from collector.judging.identity import Identity
 
 COOKIE: Final = "ochn_lead"
 _FIELDS: Final = ("userFirstName", "userLastName", "userEmail", "userPhone")

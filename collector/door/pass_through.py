@@ -15,14 +15,14 @@ from yarl import URL
 from base.clock import Clock
 from base.logs import Logger
 from base.reasons import Refusal
-from collector.ad_call import AdCall, parsed
 from collector.arrival import Arrival, HeaderList, Reply
 from collector.calls import Call
 from collector.cors import origin_headers
 from collector.decode import BodyLimits, body_limits
+from collector.door.ad_call import AdCall, parsed
 from collector.errors import Refused
-from collector.keys import AppKey, Keys
-from collector.rates import Rates
+from collector.judging.keys import AppKey, Keys
+from collector.judging.rates import Rates
 from collector.routes import is_ad_serving
 from collector.settings import CollectorRoot, PassThroughSettings, Upstream
 from eventlog.facts import upstream_id

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from base.reasons import Quarantine
-from collector.fields import canonical_names, straighten
+from collector.judging.fields import canonical_names, straighten
 
 PAGE, SDK = "aditionalData", "additionalData"
 
