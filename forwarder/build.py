@@ -145,6 +145,9 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
 
 
 def _engine(target: Target, transport: Transport, kept: _Kept, around: Surroundings) -> Engine:
+    """A call in its wrappers, from the outside in: dead letter and park (Settlement) <- retry (Rounds, Engine) <- breaker
+    (Breaker) <- timeout (Calls) <- send (Transport). What the breaker holds back counts as no try; what is parked or dead
+    is so only after the retries, and durable before its offset is."""
     settlement = Settlement(
         ledger=kept.ledger,
         dead_letters=kept.letters,
