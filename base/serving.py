@@ -1,6 +1,7 @@
 """A listening socket that children may inherit, and a uvicorn that leaves the process's signals alone."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +28,10 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
+        elsewhere = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         raise StartError(
             f"can't listen on {host}:{port} ({setting}): {error.strerror or error}",
-            "stop what holds it, or choose another port",
+            "name an address of this machine" if elsewhere else "stop what holds it, or choose another port",
         ) from error
     return listening
 

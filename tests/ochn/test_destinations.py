@@ -40,6 +40,15 @@ def test_what_it_has_done(stand: Stand) -> None:
     assert "filtered high_volume 1" in stand.ask("destinations")
 
 
+def test_who_has_stopped_is_not_said_to_have_since_it_began(stand: Stand, tmp_path: Path) -> None:
+    stand.bring(stand.event("v1"))
+    (said,) = tmp_path.rglob("*.status.json")
+    said.write_bytes(orjson.dumps(orjson.loads(said.read_bytes()) | {"pid": 0x7FFFFFFF}))
+    found = row(stand)
+    assert (found["state"], found["since"], found["delivered"]) == ("stopped", None, 1)
+    assert "fp: stopped, no forwarder runs here\n  start it: ochn forwarder\n" in stand.ask("destinations")
+
+
 def test_who_holds_nothing_says_so_and_what_waits(stand: Stand) -> None:
     async def behind_another() -> None:
         await stand.world.append(stand.event("v1"), stand.event("v2"))
