@@ -35,7 +35,8 @@ def parked_list(
         (one.event["id"], age(rfc3339(one.since), now), one.destination, one.reason, str(one.event["subject"]))
         for one in waiting
     )
-    table(("event", "waits", "destination", "why", "visitor"), rows, empty="nothing is parked")
+    empty = "no parked event is like that" if found else "nothing is parked"
+    table(("event", "waits", "destination", "why", "visitor"), rows, empty)
 
 
 def _kept(settings: Settings) -> Kept[ParkedEvent]:

@@ -58,7 +58,7 @@ class Filters:
         return (
             self.destination in (None, letter.destination)
             and self.reason in (None, letter.reason)
-            and self.key in (None, (letter.event or {}).get("appkeyname"))
+            and self.key in (None, _key(letter))
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
         )
@@ -77,7 +77,8 @@ def dead_list(
     """What destinations refused for good, oldest first."""
     settings, now = settings_of(config, data_dir), SystemClock().now()
     filters = _filters(destination, reason, key, since, until)
-    letters = list(_chosen(run(_kept(settings).all(), settings), filters, settings).values())
+    found = run(_kept(settings).all(), settings)
+    letters = list(_chosen(found, filters, settings).values())
     if as_json:
         json_lines(map(asdict, letters))
         return
@@ -85,7 +86,8 @@ def dead_list(
         (letter.id, age(letter.at, now), letter.destination, _type(letter), f"{letter.reason}: {letter.detail}")
         for letter in letters
     )
-    table(("event", "age", "destination", "type", "why"), rows, empty="there are no dead letters")
+    empty = "no dead letter is like that" if found else "there are no dead letters"
+    table(("event", "age", "destination", "type", "why"), rows, empty)
 
 
 def dead_show(
@@ -143,6 +145,7 @@ def dead_replay(
 def _chosen(found: Mapping[str, DeadLetter], filters: Filters, settings: Settings) -> dict[str, DeadLetter]:
     known = {*settings.destinations, *(letter.destination for letter in found.values())}  # one may be gone by now
     one_of("destination", filters.destination, known)
+    one_of("key", filters.key, {*settings.keys, *filter(None, map(_key, found.values()))})
     return {key: letter for key, letter in found.items() if filters.take(letter)}
 
 
@@ -164,6 +167,11 @@ def _event(letter: DeadLetter) -> Event:
 
 def _decoded(record: StoredRecord) -> DeadLetter:
     return DeadLetter.from_bytes(record.value or b"")
+
+
+def _key(letter: DeadLetter) -> str | None:
+    """The app key's name; None: it was never an event."""
+    return (letter.event or {}).get("appkeyname")
 
 
 def _type(letter: DeadLetter) -> str:

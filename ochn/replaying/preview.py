@@ -43,7 +43,7 @@ class Preview:
         )
         table(("to", "events", "oldest", "of which"), rows, empty="nothing is like that", console=console)
         warn_of_dates(self.kinds, settings, console)
-        console.print(f"At {rate:g} a second this takes about {self.total / rate:.0f} s.", markup=False)
+        console.print(f"At {rate:g} a second this takes about {max(1.0, self.total / rate):.0f} s.", markup=False)
 
 
 def warn_of_dates(destinations: Mapping[str, object], settings: Settings, console: Console) -> None:

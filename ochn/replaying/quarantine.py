@@ -31,13 +31,15 @@ def quarantine_list(
     """What was quarantined, oldest first; then what stands beside the log: bodies too large for it, files of leads."""
     settings, now = settings_of(config, data_dir), SystemClock().now()
     one_of("reason", reason, Quarantine)
-    events = [event for event in run(_kept(settings).all(), settings).values() if _has(event, reason)]
+    found = run(_kept(settings).all(), settings)
+    events = [event for event in found.values() if _has(event, reason)]
     beside = [] if reason else [*_files(settings.data_dir), *run(_refused_by_kafka(settings), settings)]
     if as_json:
         json_lines([*(event.to_dict() for event in events), *beside])
         return
     rows = ((event.id, age(event.receivedtime, now), _short(event.type), _reasons(event)) for event in events)
-    table(("event", "age", "type", "reasons"), rows, empty="nothing is quarantined")
+    empty = "no quarantined event is like that" if found else "nothing is quarantined"
+    table(("event", "age", "type", "reasons"), rows, empty)
     if beside:
         kept = ((row["id"], row["kept"], str(row["bytes"])) for row in beside)
         table(("event", "kept beside the log", "bytes"), kept, empty="")

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
 from base.clock import Clock, SystemClock
 from base.errors import UserError
+from collector.judging.checks import ACTIONS, AD_REQUESTS, UNKNOWN
 from eventlog.erased import Erased
 from eventlog.event import RECORD_HEADERS, Event, UnreadableEvent
 from eventlog.log import EventLog, LogScanner, Position, Record, StoredRecord
@@ -23,6 +24,8 @@ from ochn.replaying.preview import Preview
 from ochn.replaying.resending import Journal, Step
 from ochn.served import settings_of
 from ochn.times import moment
+
+_KINDS: Final = ACTIONS | AD_REQUESTS | {UNKNOWN, "init", "register", "sensors", "geo"}
 
 
 def replay(
@@ -43,6 +46,8 @@ def replay(
     settings, now = settings_of(config, data_dir), SystemClock().now()
     one_of("destination", destination, settings.destinations)
     asked = Window(destination, moment(since, now), moment(until, now), key, kind)
+    if asked.since >= asked.until:
+        raise UserError("--to is not after --from: no event came then", "so long ago, --from is the larger one")
     words = "\0".join((destination, since, until, key or "", kind or ""))
     journal = Journal(settings.data_dir, f"window-{hashlib.sha256(words.encode()).hexdigest()[:12]}")
     window = _resumed(asked, journal, again=again)
@@ -51,6 +56,8 @@ def replay(
     preview, left_out = run(resend.preview(), settings, None)
     tell_left_out(left_out)
     if not preview.total:
+        one_of("key", key, settings.keys)
+        one_of("type", kind, _KINDS)
         raise UserError("nothing of that window is to be sent", "see --from, --to, --key, --type")
     if send_again(settings, journal, preview, resend.steps, Asked(yes, dry_run, rate)):
         journal.write(finished=True)

@@ -110,7 +110,7 @@ def _when(row: Mapping[str, Any], event: Mapping[str, Any]) -> str:
 
 def _why(row: Mapping[str, Any]) -> Iterator[str]:
     if row["outcome"] == "waiting":
-        yield f"behind {row['behind']} of {row['lag']} events"
+        yield f"behind {row['behind']} of {row['lag']} events" if row["behind"] else "nothing is before it"
         if stuck := row.get("stuck"):
             yield f"the first of them is {stuck.get('id', stuck['offset'])}"
     reason = ": ".join(filter(None, (row.get("reason"), row.get("detail"))))

@@ -53,9 +53,10 @@ def test_dead_letters_by_filter_are_shown_before_they_are_sent(stand: Stand) -> 
     events = dead(stand, 6)
     ids = [event.id for event in events]
     assert listed(stand) == listed(stand, "--destination=fp", "--reason=refused", "--key=shop", "--since=2h") == ids
-    none = ("--reason=too_old", "--key=app", "--until=2h", "--since=2030-01-01T00:00:00Z")
+    none = ("--reason=too_old", "--until=2h", "--since=2030-01-01T00:00:00Z")
     assert [listed(stand, filters) for filters in none] == [[]] * len(none)
-    for nobody, there_are in (("--destination=other", "fp"), ("--reason=tired", "too_old")):
+    assert "no dead letter is like that" in stand.ask("dead-letters", "list", none[0])
+    for nobody, there_are in (("--destination=other", "fp"), ("--reason=tired", "too_old"), ("--key=app", "shop")):
         told = stand.ask("dead-letters", "list", nobody, code=1)
         assert told.startswith(f"there is no {nobody[2:].replace('=', ' ')}")
         assert there_are in told
@@ -161,7 +162,10 @@ def test_a_window_of_the_log(stand: Stand) -> None:
     events = arrived(stand, 6)
     asked = window(stand, events[1:5])
     assert "there is no destination" in stand.ask(*asked, "--destination=nobody", code=1)
-    assert "nothing of that window" in stand.ask(*asked, "--key=app", code=1)
+    assert "nothing of that window" in stand.ask(*asked, "--type=geo", code=1)
+    assert "there is no key app" in stand.ask(*asked, "--key=app", code=1)
+    assert "there is no type sail" in stand.ask(*asked, "--type=sail", code=1)
+    assert "--to is not after --from" in stand.ask(*asked, "--from=1h", "--to=2h", code=1)
     assert "3" in stand.ask(*asked, "--dry-run")
     assert sent_again(stand) == {}
     stand.do(stand.world.deliver)
@@ -198,7 +202,7 @@ def test_what_is_kept_apart_is_listed(stand: Stand) -> None:
     (parked,) = map(orjson.loads, stand.ask("parked", "list", "--json").splitlines())
     assert (parked["id"], parked["destination"], parked["reason"]) == (waiting.id, "fp", "waits_for_contact")
     assert waiting.id in stand.ask("parked", "list", "--reason=waits_for_contact")
-    assert "nothing is parked" in stand.ask("parked", "list", "--reason=behind_parked")
+    assert "no parked event is like that" in stand.ask("parked", "list", "--reason=behind_parked")
     assert "there is no destination other" in stand.ask("parked", "list", "--destination=other", code=1)
     cut = stand.event("v1")._replace(quarantinereasons="event_too_large")
     record = Record(TOPICS.quarantine.name, cut.id.encode(), cut.to_bytes(), stand.now())
@@ -226,6 +230,7 @@ def test_several_of_the_quarantine_are_asked_for_too(stand: Stand) -> None:
     assert "nobody is there to agree" in stand.ask("quarantine", "replay", "--all", code=1)
     assert "replayed 3" in stand.ask("quarantine", "replay", "--all", "--reason=over_rate", "--yes", "--rate=100")
     assert {Event.from_record(record).id for record in stand.logged()} == {event.id for event in held}
+    assert "nothing is quarantined" in stand.ask("quarantine", "list")
 
 
 @pytest.mark.anyio
