@@ -71,14 +71,15 @@ class Settlement:
             return
         if outcome.kind == "dead":
             await self.dead_letters.put(work, outcome.reason, outcome.detail, evidence)
-        if work.waiting is not None:
-            await self.parking.forget(work)
-        if not self.ledger.settle([work], outcome, _answer(evidence)):
-            if not work.live:
-                return
+        told = bool(self.ledger.settle([work], outcome, _answer(evidence)))
+        if not told and work.live:
             await self.ledger.settle_parked(work, outcome, _answer(evidence))
-        self.ledger.write()
-        self._tell([work], outcome)
+            told = True
+        if work.waiting is not None:  # after its receipt: else a kill between them leaves one that says parked for ever
+            await self.parking.forget(work)
+        if told:
+            self.ledger.write()
+            self._tell([work], outcome)
 
     async def _remember(self, work: Work, outcome: Outcome, answer: int | None) -> None:
         """Delivered when its partition had gone: should that come back, it is not sent again."""

@@ -85,6 +85,8 @@ def _start(answer: Answer, before: int = 0) -> Message:
 
 def _break(scope: Scope, *, reset: bool) -> None:
     transport = scope["extensions"][_TRANSPORT]["transport"]
+    if transport.is_closing():
+        return  # its caller was quicker
     if reset:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         transport.abort()
