@@ -20,6 +20,7 @@ from eventlog.event import Event
 from eventlog.log import LogScanner, Record, StoredRecord
 
 FOLLOW_SECONDS: Final = 1.0  # between two looks at the list
+FRESH_SECONDS: Final = 2.5  # after a look, nothing is sent before the next
 _KEY: Final = b"key:"
 _KEY_BYTES: Final = 16
 _KNOWN: Final = b":known"
@@ -27,10 +28,12 @@ _KNOWN: Final = b":known"
 
 @dataclass(slots=True)
 class Erased:
-    """The list, as far as it was read. `end` is the next offset; `read`: all that stood there was taken in once."""
+    """The list, as far as it was read. `end` is the next offset; `read`: all that stood there was taken in once;
+    `looked`: when the last look at it began (monotonic), None where nobody follows it."""
 
     end: int = 0
     read: bool = False
+    looked: float | None = None
     _key: bytes = b""
     _newest: str = ""
     _entries: dict[bytes, tuple[str, int]] = field(default_factory=dict)  # hash -> when, and where in the topic
@@ -38,6 +41,10 @@ class Erased:
     @property
     def has_key(self) -> bool:
         return bool(self._key)
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it may be sent by (`now`: monotonic). Who stood still, or is cut off from the log, has to look first."""
+        return self.looked is None or now - self.looked <= FRESH_SECONDS
 
     def take(self, record: StoredRecord) -> None:
         self.end = record.position.offset + 1
@@ -100,9 +107,10 @@ async def follow(erased: Erased, scanner: LogScanner, topic: str, clock: Clock, 
     """Until it is cancelled."""
     told = ""
     while True:
+        began = clock.monotonic()
         try:
             await take_in(erased, scanner, topic)
-            told = ""
+            erased.looked, told = began, ""
         except LogError as error:
             if str(error) != told:
                 log.warning("erased.unread", topic=topic, error=str(error))

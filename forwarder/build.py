@@ -187,6 +187,7 @@ def _calls(target: Target, transport: Transport, kept: _Kept, around: Surroundin
         destination=target.destination,
         transport=transport,
         facts=kept.facts,
+        erased=around.erased,
         timeout=target.options.timeout,
         side_by_side=asyncio.Semaphore(target.options.concurrency),
         pace=Pace(target.options.calls_per_second, around.clock),

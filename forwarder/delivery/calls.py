@@ -13,6 +13,7 @@ from base.logs import Logger
 from base.metrics import Counts, ForwarderMetrics
 from base.reasons import Trouble
 from base.values import Value
+from eventlog.erased import Erased
 from eventlog.event import Event
 from forwarder.delivery.pace import Pace
 from forwarder.destinations.base import Call, Destination, Verdict
@@ -22,11 +23,20 @@ from forwarder.retry import retry_after
 from forwarder.transport import Reply, Transport
 from forwarder.work import Evidence
 
+UNHEARD_SECONDS: Final = 0.05  # between two looks whether the list of the erased was read
 REMEMBERED: Final = 1000  # shared calls whose end is remembered, for plans that were made before it
 
 
 def always() -> bool:
     return True
+
+
+class Planned(Value, frozen=True):
+    """What a plan could know: of shared calls, of secrets, and of who was erased."""
+
+    landed: int
+    secrets: int
+    erased: int
 
 
 class Answer(Value, frozen=True):
@@ -43,6 +53,7 @@ class Calls:
     destination: Destination
     transport: Transport
     facts: FactStore
+    erased: Erased
     timeout: float
     side_by_side: asyncio.Semaphore
     pace: Pace
@@ -59,30 +70,28 @@ class Calls:
         self._counts = Counts(self.metrics.calls)
         self._seconds = self.metrics.call_seconds.labels(self.destination.name)
 
-    def stamp(self) -> tuple[int, int]:
-        """The moment of a plan: what it could know of shared calls and of secrets."""
-        return self._count, self.facts.stamp
+    def stamp(self) -> Planned:
+        """The moment of a plan."""
+        return Planned(self._count, self.facts.stamp, self.erased.end)
 
     async def make(
-        self, call: Call, events: Sequence[Event], planned: tuple[int, int], wanted: Callable[[], bool] = always
+        self, call: Call, events: Sequence[Event], planned: Planned, wanted: Callable[[], bool] = always
     ) -> Answer:
         """What the reply taught is stored when this returns; `events` are those of the plan. A shared call that has come
         back since the plan is not made again: the next plan knows what it taught. Nor one that is not `wanted` any more
-        when its turn has come."""
+        when its turn has come, or when somebody was erased since the plan: the next knows whom."""
         if not call.shared:
             return await self._make(call, events, planned, wanted)
         flight = self._flying.get(call.shared)
         if flight is not None:
             answer = await asyncio.shield(flight)
             return Answer(call, answer.verdict, taught=answer.taught)
-        if self._landed.get(call.shared, 0) > planned[0]:
+        if self._landed.get(call.shared, 0) > planned.landed:
             return Answer(call, Verdict(), taught=True)
         flight = self._flying[call.shared] = asyncio.create_task(self._fly(call, events, planned, wanted))
         return await flight
 
-    async def _fly(
-        self, call: Call, events: Sequence[Event], planned: tuple[int, int], wanted: Callable[[], bool]
-    ) -> Answer:
+    async def _fly(self, call: Call, events: Sequence[Event], planned: Planned, wanted: Callable[[], bool]) -> Answer:
         """Lands before anybody who waits goes on: their next plans must not find it in the air."""
         try:
             return await self._make(call, events, planned, wanted)
@@ -97,12 +106,12 @@ class Calls:
         if len(self._landed) > REMEMBERED:
             self._landed.popitem(last=False)
 
-    async def _make(
-        self, call: Call, events: Sequence[Event], planned: tuple[int, int], wanted: Callable[[], bool]
-    ) -> Answer:
+    async def _make(self, call: Call, events: Sequence[Event], planned: Planned, wanted: Callable[[], bool]) -> Answer:
         async with self.side_by_side:
             await self.pace.turn()
-            if not wanted():
+            while not self.erased.is_fresh(self.clock.monotonic()):
+                await self.clock.sleep(UNHEARD_SECONDS)
+            if self.erased.end != planned.erased or not wanted():
                 return Answer(call, Verdict())
             started = self.clock.monotonic()
             reply = await self._send(call)
@@ -110,7 +119,7 @@ class Calls:
         status = type(reply).__name__ if isinstance(reply, TransportError) else str(reply.status)
         self._counts.add(self.destination.name, call.purpose, status)
         verdict = self._judge(call, reply)
-        taught = await self.facts.put(verdict.facts, events, planned[1])
+        taught = await self.facts.put(verdict.facts, events, planned.secrets)
         return Answer(call, verdict, Evidence(call.purpose, call.request, reply), taught)
 
     async def _send(self, call: Call) -> Reply | TransportError:

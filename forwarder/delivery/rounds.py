@@ -14,7 +14,7 @@ from base.reasons import Dead, Parked, Trouble
 from eventlog.errors import AppendError
 from eventlog.event import Event
 from forwarder.delivery.breaker import Breaker
-from forwarder.delivery.calls import Answer, Calls, always
+from forwarder.delivery.calls import Answer, Calls, Planned, always
 from forwarder.delivery.settlement import Settlement
 from forwarder.destinations.base import Call, Destination, Outcome, Plan, Verdict, dead, parked
 from forwarder.keeping.facts import FactStore
@@ -87,7 +87,7 @@ class Rounds:
             return None
 
     async def _call(
-        self, unit: Unit, part: list[Work], calls: Sequence[Call], events: Sequence[Event], planned: tuple[int, int]
+        self, unit: Unit, part: list[Work], calls: Sequence[Call], events: Sequence[Event], planned: Planned
     ) -> float | None:
         """One visitor's calls one after the other, until one fails or teaches something new; a batch's side by side. Who
         is down is asked once: of a probe's only the first goes out, and nothing that still waited for its turn."""

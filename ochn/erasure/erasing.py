@@ -19,7 +19,7 @@ from base.ids import IdSource
 from base.process import is_running
 from eventlog.appending import append_durably
 from eventlog.embedded import EmbeddedLog
-from eventlog.erased import FOLLOW_SECONDS, Erased, key_record, take_in
+from eventlog.erased import FRESH_SECONDS, Erased, key_record, take_in
 from eventlog.log import EventLog, LogScanner, Record
 from eventlog.topics import Topics
 from forwarder.delivery.status import read_status
@@ -27,7 +27,7 @@ from ochn.erasure.holdings import Holdings
 from ochn.erasure.person import Person
 from ochn.erasure.traces import Traces
 
-HEARD_SECONDS: Final = 3 * FOLLOW_SECONDS  # until every forwarder that runs has read the list
+HEARD_SECONDS: Final = FRESH_SECONDS + 0.5  # until no forwarder sends anything without having read the list
 LISTED_SECONDS: Final = 30.0  # until the list is in the log, when it went by the spool
 FORGOTTEN_SECONDS: Final = 40.0  # until one has ended the calls that were under way
 _CLOSE_SECONDS: Final = 10.0

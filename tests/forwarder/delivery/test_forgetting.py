@@ -9,7 +9,7 @@ import pytest
 
 from base.clock import ManualClock, rfc3339
 from base.logs import quiet_logger
-from eventlog.erased import key_record, take_in
+from eventlog.erased import FRESH_SECONDS, key_record, take_in
 from eventlog.event import Event
 from forwarder.build import Delivery
 from forwarder.destinations.base import Destination
@@ -136,6 +136,60 @@ async def test_a_call_that_was_under_way_teaches_nothing_that_stays(world: World
         await world.until_committed()
     assert await world.standing(FACTS) == {}
     assert world.upstream.received == []
+
+
+class Gated(Upstream):
+    """Nothing is answered before `gate` is set."""
+
+    gate: asyncio.Event
+
+    async def send(self, request: Any, deadline: float) -> Reply:
+        reply = await super().send(request, deadline)
+        await self.gate.wait()
+        return reply
+
+
+async def erased_under_way(world: World, *, hears: bool) -> list[str]:
+    """Four of one visitor go out by one plan; they are erased during the first call. What is sent."""
+    world.upstream = upstream = Gated()
+    upstream.gate = asyncio.Event()
+    upstream.gate.set()
+    await world.append(came(world, 0, "ann"))
+    async with world.running() as delivery:
+        await world.until_committed()
+        calls = delivery.relay.engine.rounds.calls
+        calls.erased = world.erased if hears else type(world.erased)(read=True)
+        upstream.gate.clear()
+        await world.append(*(came(world, number, "ann") for number in range(1, 5)))
+        while len(upstream.ids()) < 2:
+            await asyncio.sleep(0.001)
+        await erase(world, "ann")
+        upstream.gate.set()
+        await world.until_committed()
+    return upstream.ids()
+
+
+async def test_of_what_was_planned_before_only_the_call_under_way_ends(world: World) -> None:
+    assert await erased_under_way(world, hears=True) == ["event-00000", "event-00001"]
+
+
+async def test_the_plan_alone_would_send_what_it_made(world: World) -> None:
+    """The negative control."""
+    assert len(await erased_under_way(world, hears=False)) == 5
+
+
+async def test_who_stood_still_looks_at_the_list_before_the_next_call(world: World) -> None:
+    world.erased.looked = world.clock.monotonic() - FRESH_SECONDS - 1
+    await world.append(came(world, 1, "ann"), came(world, 2, "bob"))
+    async with world.running() as delivery:
+        while not delivery.relay.engine.in_flight:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        assert world.upstream.calls == []  # type: ignore[attr-defined]
+        await erase(world, "ann")
+        world.erased.looked = world.clock.monotonic()
+        await world.until_committed()
+    assert world.upstream.ids() == ["event-00002"]  # type: ignore[attr-defined]
 
 
 async def test_it_obeys_at_its_start_and_once(world: World) -> None:
