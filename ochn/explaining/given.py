@@ -8,9 +8,23 @@ from base.errors import UserError
 
 FORM = "application/x-www-form-urlencoded"
 _DATA = ("-d", "--data", "--data-raw", "--data-binary", "--data-ascii")
-_KNOWN = ("-X", "--request", "-H", "--header", "--url", "--data-urlencode", "--json", "-A", "--user-agent")
-_IGNORED = ("-o", "--output", "-m", "--max-time", "--connect-timeout", "-w", "--write-out", "--retry")
+_FIELDS = ("--data-urlencode", "-F", "--form", "--form-string")  # a multipart body is read for the same fields
+_HEADERS = {"-A": "user-agent", "-b": "cookie", "-e": "referer"}
+_LONG = {"--user-agent": "-A", "--cookie": "-b", "--referer": "-e"}
+_KNOWN = ("-X", "--request", "-H", "--header", "--url", "--json", *_FIELDS, *_HEADERS, *_LONG)
+_IGNORED = ("-o", "--output", "-m", "--max-time", "--connect-timeout", "-w", "--write-out", "--retry", "-u", "--user")
 _WITH_VALUE = frozenset((*_DATA, *_KNOWN, *_IGNORED))
+_WITHOUT = frozenset("sSivkLfgN46#")  # letters of flags that change nothing here
+_WITHOUT_LONG = (
+    "--silent",
+    "--show-error",
+    "--include",
+    "--verbose",
+    "--insecure",
+    "--location",
+    "--fail",
+    "--compressed",
+)
 
 
 @dataclass(slots=True)
@@ -42,6 +56,9 @@ def parse_curl(line: str) -> GivenRequest:
         option, attached = _split_option(word)
         if option in _WITH_VALUE:
             _apply(request, data, option, attached or next(rest, ""))
+        elif word not in _WITHOUT_LONG and not _WITHOUT.issuperset(word[1:]):
+            raise UserError(f"curl's {option} is not known here", "leave it out, or give the request as on the wire")
+    request.headers.setdefault("user-agent", "curl/8")
     return _finished(request, "&".join(data).encode())
 
 
@@ -53,7 +70,9 @@ def _apply(request: GivenRequest, data: list[str], option: str, value: str) -> N
         request.headers[name.strip().lower()] = text.strip()
     elif option == "--url":
         _locate(request, value)
-    elif option == "--data-urlencode":
+    elif value.startswith("@") and option in _DATA and option != "--data-raw":
+        raise UserError(f"no file is read: {option} {value}", "put what stands in it in the line")
+    elif option in _FIELDS:
         name, equals, text = value.partition("=")
         data.append(f"{name}={quote_plus(text)}" if equals else quote_plus(name))
     elif option == "--json":
@@ -61,8 +80,8 @@ def _apply(request: GivenRequest, data: list[str], option: str, value: str) -> N
         request.headers.setdefault("content-type", "application/json")
     elif option in _DATA:
         data.append(value)
-    elif option in ("-A", "--user-agent"):
-        request.headers["user-agent"] = value
+    elif header := _HEADERS.get(_LONG.get(option, option)):
+        request.headers[header] = value
 
 
 def _split_option(word: str) -> tuple[str, str]:
@@ -70,7 +89,7 @@ def _split_option(word: str) -> tuple[str, str]:
     if word.startswith("--"):
         option, _, value = word.partition("=")
         return option, value
-    return (word[:2], word[2:]) if len(word) > 2 and word[:2] in ("-X", "-H", "-d") else (word, "")
+    return (word[:2], word[2:]) if word[:2] in _WITH_VALUE else (word, "")
 
 
 def parse_http(text: str) -> GivenRequest:

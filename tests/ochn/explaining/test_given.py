@@ -20,7 +20,7 @@ def test_a_curl_line_as_the_vendor_prints_it() -> None:
         "  --header 'Content-Type: text/plain' --data 'appkey=k&lat=1'"
     )
     assert (request.method, request.path, request.query) == ("PUT", "/mobileapi/geo", "x=1")
-    assert request.headers == {"content-type": "text/plain"}
+    assert request.headers == {"content-type": "text/plain", "user-agent": "curl/8"}
     assert request.body == b"appkey=k&lat=1"
 
 
@@ -29,6 +29,30 @@ def test_short_flags_several_data_and_the_form_type_that_curl_adds() -> None:
     assert (request.method, request.path) == ("PUT", "/jsapi/send")
     assert request.body == b"a=1&b=2&c=x+y"
     assert request.headers["content-type"] == FORM
+
+
+def test_a_multipart_body_holds_the_same_fields() -> None:
+    request = parse_request("curl -F appkey=k --form 'uid=a b' -sS http://h/jsapi/send")
+    assert (request.method, request.path, request.body) == ("POST", "/jsapi/send", b"appkey=k&uid=a+b")
+
+
+def test_flags_that_are_headers_and_such_that_change_nothing() -> None:
+    request = parse_request("curl http://h/jsapi/init -d a=1 -A App/1 -b cookie_consent=declined -e http://s/ -u me:pw")
+    told = {"user-agent": "App/1", "cookie": "cookie_consent=declined", "referer": "http://s/", "content-type": FORM}
+    assert (request.path, request.headers) == ("/jsapi/init", told)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("curl -T body.json http://h/jsapi/send", "curl's -T is not known here"),
+        ("curl --get -d a=1 http://h/jsapi/send", "curl's --get is not known here"),
+        ("curl -d @body.json http://h/jsapi/send", "no file is read: -d @body.json"),
+    ],
+)
+def test_what_would_be_misread_is_told(line: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        parse_request(line)
 
 
 def test_json_flag() -> None:
