@@ -65,6 +65,7 @@ class ForwarderMetrics:
     calls: Counter
     call_seconds: Histogram
     lag: Gauge
+    lag_seconds: Gauge
     paused: Gauge
     parked: Gauge
     gaps: Counter
@@ -119,6 +120,13 @@ def forwarder_metrics(registry: CollectorRegistry) -> ForwarderMetrics:
         ),
         lag=Gauge(
             "ochn_lag", "Events behind the log's end.", ["destination"], multiprocess_mode="livemax", registry=registry
+        ),
+        lag_seconds=Gauge(
+            "ochn_lag_seconds",
+            "Age of the first event that is not settled.",
+            ["destination"],
+            multiprocess_mode="livemax",
+            registry=registry,
         ),
         paused=Gauge("ochn_paused", "1 while paused.", ["destination"], multiprocess_mode="livemax", registry=registry),
         parked=Gauge(

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from base.clock import Clock
+from base.clock import Clock, from_rfc3339
 from base.logs import Logger
 from base.metrics import ForwarderMetrics
 from base.tasks import is_wanted_to_end
@@ -16,6 +16,7 @@ from forwarder.keeping.facts import FactStore
 from forwarder.keeping.ledger import Ledger
 from forwarder.keeping.parking import Parking
 from forwarder.lag import Lag
+from forwarder.work import Work
 
 SECONDS: Final = 1.0
 CHECKPOINT_SECONDS: Final = 60.0  # of facts that a start after a crash reads again
@@ -69,3 +70,10 @@ class Watch:
         self.status.show(self.breaker, parked, self.engine.in_flight, assigned=bool(self.ledger.partitions))
         self.metrics.paused.labels(name).set(self.breaker.state == "paused")
         self.metrics.parked.labels(name).set(parked)
+        self.metrics.lag_seconds.labels(name).set(max(map(self._waits, self.ledger.first_waiting()), default=0.0))
+
+    def _waits(self, work: Work) -> float:
+        """Seconds. A replayed event came long ago, and waits since it was taken."""
+        if work.event.replayed:
+            return self.clock.monotonic() - work.taken
+        return max(0.0, self.clock.now() - from_rfc3339(work.event.receivedtime))

@@ -68,6 +68,11 @@ class Ledger:
         held = self._partitions.get(work.partition)
         return held is not None and held.works.get(work.offset) is work
 
+    def first_waiting(self) -> list[Work]:
+        """Of each partition the first that is not settled, where there is one."""
+        firsts = (held.works.get(held.offsets.committable) for held in self._partitions.values())
+        return [work for work in firsts if work is not None]
+
     def heads(self, now: float) -> list[tuple[Work, float]]:
         """What the committed offset of a partition without room waits for while others behind it are settled, and
         since when it was seen to."""
