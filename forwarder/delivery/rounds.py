@@ -5,7 +5,7 @@ The order is the promise: a fact is durable before any call that depends on it, 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from base.clock import Clock
 from base.ids import IdSource
@@ -37,6 +37,10 @@ class Rounds:
     clock: Clock
     ids: IdSource
     log: Logger
+    _began: float = field(init=False)  # of the wall clock, less the monotonic one's
+
+    def __post_init__(self) -> None:
+        self._began = self.clock.now() - self.clock.monotonic()
 
     async def go(self, unit: Unit) -> float | None:
         """None: go on. Else the seconds to wait before the next round."""
@@ -81,10 +85,14 @@ class Rounds:
     def plan(self, events: Sequence[Event]) -> Plan | None:
         """None: the destination has failed at it."""
         try:
-            return self.destination.plan(events, self.facts.view(events), self.clock.now())
+            return self.destination.plan(events, self.facts.view(events), self._now())
         except Exception:
             self.log.exception("plan.failed", destination=self.destination.name, events=len(events))
             return None
+
+    def _now(self) -> float:
+        """A wall clock that is put ahead makes nothing older that is on its way, nor one that is put back what comes then."""
+        return min(self.clock.now(), self._began + self.clock.monotonic())
 
     async def _call(
         self, unit: Unit, part: list[Work], calls: Sequence[Call], events: Sequence[Event], planned: Planned

@@ -1,11 +1,19 @@
 """What waits for hours or days goes by the time that a forwarder ran: no clock that is put ahead, and no day off, ends it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from base.clock import rfc3339
+from base.reasons import Dead
+from eventlog.event import Event
+from forwarder.delivery.rounds import Rounds
+from forwarder.destinations.base import Facts, Plan, dead
+from forwarder.destinations.values import happened
 from forwarder.keeping.store import Store
 from forwarder.settings import ForwarderSettings
+from forwarder.transport import Reply
 from tests.forwarder.small import Chain, make_event
 from tests.forwarder.stand import TOPICS, Upstream
 from tests.forwarder.test_troubles import until
@@ -98,3 +106,51 @@ async def test_another_host_gives_it_its_time_anew_and_a_second_reading_does_not
     for _ in range(2):
         assert await stand.runs(10.0) == 1
     assert await stand.runs(4.5) == 0
+
+
+class Dating(Chain):
+    """Takes nothing that is older than a day, as Footprints does."""
+
+    def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
+        old = {event.id: dead(Dead.TOO_OLD) for event in events if now - happened(event, now) > DAY}
+        return Plan(settled=old) if old else super().plan(events, facts, now)
+
+
+class RoundsByTheWall(Rounds):
+    """As it was."""
+
+    __slots__ = ()
+
+    def _now(self) -> float:
+        return self.clock.now()
+
+
+async def arrived_by(directory: Path, jump: float, kind: type[Rounds] = Rounds) -> list[str]:
+    """One event waits for its next try as the clock jumps, another comes after that. Those that are delivered."""
+    clock, upstream = HeldClock(), Upstream(lambda _call: Reply(503))
+    world = World(directory, Dating(), upstream, clock=clock)
+    await world.append(made_now(1, clock))
+    async with world.running() as delivery:
+        delivery.relay.engine.rounds.__class__ = kind
+        await until(lambda: upstream.calls != [])
+        clock.jump(jump)
+        upstream.fault = lambda _call: None
+        await world.append(made_now(2, clock))
+        clock.advance(HOUR)
+        await world.until_committed()
+    return sorted(upstream.ids())
+
+
+def made_now(number: int, clock: HeldClock) -> Event:
+    moment = rfc3339(clock.now())
+    return make_event(number, f"v{number}")._replace(time=moment, receivedtime=moment)
+
+
+@pytest.mark.parametrize("jump", [26 * HOUR, -26 * HOUR])
+async def test_a_clock_that_is_set_makes_nothing_too_old(tmp_path: Path, jump: float) -> None:
+    assert await arrived_by(tmp_path, jump) == ["event-00001", "event-00002"]
+
+
+async def test_by_the_wall_clock_what_is_on_its_way_would_be(tmp_path: Path) -> None:
+    """The negative control."""
+    assert await arrived_by(tmp_path, 26 * HOUR, RoundsByTheWall) == ["event-00002"]
