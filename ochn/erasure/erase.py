@@ -30,7 +30,7 @@ from ochn.erasure.receipt import Receipt, Row, events_row, file_row, topic_rows,
 from ochn.erasure.traces import Traces
 from ochn.erasure.vendors import ask_vendors, planned
 from ochn.log_access import open_log, open_spool, run
-from ochn.options import Config, DataDir, Json, Yes
+from ochn.options import Config, DataDir, Yes
 from ochn.output import pretty
 from ochn.served import settings_of
 
@@ -47,7 +47,7 @@ def erase(
     ],
     config: Config = None,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The receipt as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the receipt there too, as JSON.")] = None,
     yes: Yes = False,
     dry_run: Annotated[
@@ -57,6 +57,8 @@ def erase(
     """Erase a person: facts, quarantine, parked and dead letters, files; and send nothing of theirs that came before.
     Exit code 4: something could not be done; say the same again."""
     settings = settings_of(config, data_dir)
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UserError(f"the receipt can't be written to {out}", "name a file, in a folder that is there")
     text = sys.stdin.readline() if person == "-" else person
     erasure = _open(settings, text)
     with lock_data_dir(settings.data_dir, "erase"), lock_data_dir(settings.data_dir, "replay"):

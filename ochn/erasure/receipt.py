@@ -19,6 +19,7 @@ _ELSEWHERE: Final = (
     "Not reached from here: your log lines and backups, the visitor's own browser, and of other hosts the folders files/ "
     "and oversize/ (run it there too)."
 )
+_NOTHING: Final = "Nothing of this person was found: see that it is written as they told it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Receipt:
             (row.where, str(row.found), "-" if row.erased is None else str(row.erased), row.stays) for row in self.rows
         ]
         table(_COLUMNS, rows, empty="nothing is kept", console=console)
+        if not any(row.found for row in self.rows):
+            console.print(_NOTHING, markup=False, soft_wrap=True)
         console.print(_ELSEWHERE, markup=False, soft_wrap=True)
 
 

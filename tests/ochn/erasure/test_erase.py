@@ -197,6 +197,17 @@ def test_who_is_several_is_asked_which(stand: Stand) -> None:
     assert counts(told(stand, "--person", "customer:2", "--dry-run"))["ochn.events"] == (1, None)
 
 
+def test_nothing_found_and_a_receipt_that_can_not_be_written_are_told(stand: Stand, tmp_path: Path) -> None:
+    stand.bring(stand.event("v1", email=ANN))
+    misspelt = ("erase", "--person=nobody@shop.example", "--dry-run")
+    assert "Nothing of this person was found" in stand.ask(*misspelt)
+    assert "Nothing of this person" not in stand.ask("erase", f"--person={ANN}", "--dry-run")
+    for place in (tmp_path / "gone" / "receipt.json", tmp_path):
+        said = stand.ask("erase", f"--person={ANN}", "--yes", f"--out={place}", code=1)
+        assert "the receipt can't be written to" in said
+        assert "writing the list of the erased" not in said
+
+
 def test_standard_input_keeps_a_name_out_of_sight(stand: Stand) -> None:
     stored(stand)
     here = [
