@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.filling import LogOptions, fill
-from loadtests.forwarding import FORWARDER_CORE, SINK_CORE, STALLED, TARGETS, destination, figures, forwarder, sink
+from loadtests.forwarding import STALLED, TARGETS
+from loadtests.pinned import FORWARDER_CORE, SINK_CORE, destination, figures, forwarder, sink
 from tests.support.kafka import KafkaServer
 
 KILLS, FREEZES = 3, 2

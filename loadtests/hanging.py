@@ -26,7 +26,7 @@ from eventlog.appending import append_durably
 from eventlog.log import LogWriter
 from loadtests.again import NOWHERE, a_broker
 from loadtests.filling import LogOptions, a_sale, open_writer
-from loadtests.forwarding import FORWARDER_CORE, HOST, SINK_CORE, forwarder, free_port, pinned
+from loadtests.pinned import FORWARDER_CORE, HOST, SINK_CORE, forwarder, free_port, pinned
 
 TICK = 0.1  # seconds between two appends
 SETTLE_SECONDS = 5.0

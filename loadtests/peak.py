@@ -49,7 +49,9 @@ def forwarder(stand: Stand) -> Iterator[Line]:
     for row, _ in rows:
         scaled, steady = Target(ratio=row.target_ratio, beside="bare calls"), Target(ratio=STEADY, beside="the median")
         ours, limit = 1e6 / row.cpu_us_per_event, 1e6 / row.bare_cpu_us
+        least, most = row.ratios
         note = f"{row.cpu_us_per_event} CPU µs an event, {row.bare_cpu_us} a bare call; {row.events:,} events"
+        note = f"{note}; {least:.2f} to {most:.2f} in tenths of the run"
         yield line("forwarder", f"forwarder to {row.line}", "events/CPU s", ours, limit, target=scaled, note=note)
         yield line("forwarder", "… absolute", "events/s", row.events_per_second, target=Target(least=row.target))
         yield line("forwarder", "… slowest 5 s", "events/s", row.slowest_5s, row.median_5s, target=steady)

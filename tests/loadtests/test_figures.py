@@ -12,6 +12,7 @@ from loadtests.calls import SEND_BYTES, Call, app_key, batch, beacons, init, sdk
 from loadtests.lines import COLUMNS, Target, cells, falls_off, line, markdown, unmeasured
 from loadtests.machine import seats
 from loadtests.paced import Pacer, part, whole
+from loadtests.slices import Sample, bare_us, ratio, ratios, stretches
 from loadtests.stand import check
 from tests.collector.inside import inside
 from tests.support.house import ROOT
@@ -79,6 +80,32 @@ def test_a_log_that_lacks_one_event_is_found() -> None:
     for kept in (99, 105):
         with pytest.raises(SystemExit, match=f"100 events were answered 2xx and the log holds {kept}"):
             check(kept, answered=100, connections=2)
+
+
+def slices(*told: tuple[int, float, float]) -> list[Sample]:
+    """Of a second each: events so far, CPU seconds so far, CPU µs of a bare call just then."""
+    return [Sample(float(n), events, cpu, 0.0, 0.0, 50.0, bare) for n, (events, cpu, bare) in enumerate(told)]
+
+
+def test_a_forwarders_cpu_is_told_in_bare_calls_of_the_same_moment() -> None:
+    calm = slices((0, 0.0, 100.0), (1000, 0.2, 100.0), (2000, 0.4, 100.0))
+    assert [ratio(calm), bare_us(calm)] == pytest.approx([0.5, 100.0])
+    beset = slices(*((1000 * n, 0.2 * n + 0.4 * max(0, n - 5), 300.0 if n > 5 else 100.0) for n in range(11)))
+    swings = [round(one, 2) for one in ratios(beset)]
+    assert swings == [0.5, 0.5, 0.5, 0.5, 0.5, 0.33, 0.5, 0.5, 0.5, 0.5]  # but where it came between two prices
+    assert ratio(beset) == pytest.approx(10 / 21)
+
+
+def test_a_slice_that_holds_the_dear_events_counts_with_them() -> None:
+    seen = slices((0, 0.0, 100.0), (1000, 0.5, 100.0), *((1000 * n, 0.5 + 0.2 * (n - 1), 100.0) for n in range(2, 11)))
+    assert ratio(seen) == pytest.approx(10_000 * 100e-6 / 2.3)
+
+
+def test_the_slowest_stretch_of_a_lag_is_found() -> None:
+    steady = slices(*((n * 10, 0.0, 1.0) for n in range(25)))
+    stuck = slices(*((min(n, 12) * 10, 0.0, 1.0) for n in range(40)))
+    assert set(stretches(steady)) == {10.0}
+    assert min(stretches(stuck)) == 0.0
 
 
 def test_an_answer_is_whole_when_its_body_is() -> None:
