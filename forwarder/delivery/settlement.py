@@ -85,7 +85,8 @@ class Settlement:
         """Delivered when its partition had gone: should that come back, it is not sent again."""
         self.ledger.remember(work, outcome, answer)
         self.ledger.write()
-        if work.waiting is not None:
+        if work.waiting is not None:  # its offset was told of as parked, and nobody else will say more
+            await self.ledger.settle_parked(work, outcome, answer)
             await self.parking.forget(work)
         self._tell([work], outcome)
 
