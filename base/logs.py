@@ -3,12 +3,16 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Protocol, TextIO
+from typing import Any, Final, Protocol, TextIO
 
 import orjson
 
+from base.clock import Clock, SystemClock
 from base.masking import mask
 from base.settings import LoggingSettings
+
+_QUIET_SECONDS: Final = 10.0
+_SAYINGS: Final = 256  # that are remembered
 
 
 class Logger(Protocol):
@@ -79,15 +83,29 @@ def _render_json(_logger: Any, _method: str, entry: MutableMapping[str, Any]) ->
     return orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-class _Adopted(logging.Handler):
-    def __init__(self, logger: Logger) -> None:
+class Adopted(logging.Handler):
+    """What libraries say. The same again is told every ten seconds, with how often: Kafka's client, while Kafka is away,
+    says the same a hundred times a second."""
+
+    def __init__(self, logger: Logger, clock: Clock) -> None:
         super().__init__()
-        self._logger = logger
+        self._logger, self._clock = logger, clock
+        self._until: dict[tuple[str, str], float] = {}
+        self._unsaid: dict[tuple[str, str], int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._logger.log(record.levelno, "library", logger=record.name, message=record.getMessage())
+        what, now = (record.name, str(record.msg)[:200]), self._clock.monotonic()
+        if now < self._until.get(what, now):
+            self._unsaid[what] = self._unsaid.get(what, 0) + 1
+            return
+        if len(self._until) >= _SAYINGS:
+            self._until.clear()
+            self._unsaid.clear()
+        self._until[what] = now + _QUIET_SECONDS
+        times = {"times": unsaid + 1} if (unsaid := self._unsaid.pop(what, 0)) else {}
+        self._logger.log(record.levelno, "library", logger=record.name, message=record.getMessage(), **times)
 
 
 def _adopt_libraries(logger: Logger, level: int) -> None:
     """httpx logs whole URLs at INFO, access tokens included (faults.md, traps): never below WARNING."""
-    logging.basicConfig(handlers=[_Adopted(logger)], level=level, force=True)
+    logging.basicConfig(handlers=[Adopted(logger, SystemClock())], level=level, force=True)
