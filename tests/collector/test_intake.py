@@ -188,7 +188,9 @@ async def test_warnings_are_for_development(tmp_path: Path) -> None:
     ],
 )
 async def test_data_under_nearly_the_name_is_told(tmp_path: Path, action: str, field: str, meant: str) -> None:
-    body = f"appkey=demo&uid=v&requestType=action&actionType={action}&aditionalData[{field}]=1&aditionalData[campaign]=x"
+    body = (
+        f"appkey=demo&uid=v&requestType=action&actionType={action}&aditionalData[{field}]=1&aditionalData[campaign]=x"
+    )
     async with inside(tmp_path, warnings=True) as house:
         told = body_of(await house.send("/jsapi/send", body))
         assert house.events()[0].data["additionalData"] == {field: "1", "campaign": "x"}
