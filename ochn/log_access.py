@@ -21,6 +21,10 @@ T = TypeVar("T")
 SECONDS = 60.0  # for a look at the log; Kafka may be far
 
 
+class Unreachable(UserError):
+    """The log can't be read now; the spool on this machine can."""
+
+
 def open_log(settings: Settings) -> EventLog:
     topics = Topics(settings.log.topic_prefix).all(tuple(settings.destinations))
     metrics = log_metrics(CollectorRegistry())
@@ -38,7 +42,7 @@ def open_spool(settings: Settings) -> EventLog | None:
 
 
 def run(work: Coroutine[Any, Any, T], settings: Settings, seconds: float | None = SECONDS) -> T:
-    """UserError when the log can't be reached in time. `seconds` None: it takes as long as it takes."""
+    """Unreachable when it can't be read in time. `seconds` None: it takes as long as it takes."""
 
     async def within() -> T:
         async with asyncio.timeout(seconds):
@@ -52,4 +56,4 @@ def run(work: Coroutine[Any, Any, T], settings: Settings, seconds: float | None 
             way_out = "is it up, and `log.kafka.bootstrap` the right one? ochn spool status tells what waits for it"
         else:
             why, way_out = f"{settings.data_dir}: {why}", "is it the right one? --data-dir, --config"
-        raise UserError(f"the log can't be read: {why}", way_out) from error
+        raise Unreachable(f"the log can't be read: {why}", way_out) from error

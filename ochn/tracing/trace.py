@@ -10,12 +10,12 @@ from rich.console import Console
 from base.clock import SystemClock, from_rfc3339
 from base.errors import UserError
 from ochn.config import Settings
-from ochn.log_access import run
+from ochn.log_access import Unreachable, run
 from ochn.output import age, pretty, table
 from ochn.served import settings_of
 from ochn.times import moment
-from ochn.tracing.copies import by_client_id, by_id
-from ochn.tracing.tracer import open_tracer
+from ochn.tracing.copies import Wanted, by_client_id, by_id
+from ochn.tracing.tracer import in_spool, open_tracer
 
 WAITS: Final = 4  # exit codes
 REFUSED: Final = 5
@@ -39,7 +39,13 @@ def trace(
     """Where is my event? Exit code 0: through everywhere; 4: it waits somewhere; 5: quarantined, or dead somewhere;
     1: there is none."""
     settings, text = settings_of(config, data_dir), event_id.encode(errors="replace").decode()
-    found = run(_trace(settings, text, since, whole=whole), settings)
+    try:
+        found = run(_trace(settings, text, since, whole=whole), settings)
+    except Unreachable:
+        spooled = run(_in_spool(settings, text, since), settings)
+        if spooled is None:
+            raise
+        found = spooled
     if as_json:
         pretty(found)
     else:
@@ -48,16 +54,29 @@ def trace(
 
 
 async def _trace(settings: Settings, text: str, since: str, *, whole: bool) -> dict[str, Any]:
-    tracer, now = await open_tracer(settings), SystemClock().now()
-    ours, earliest = by_id(text), moment(since, now) if since else None
-    client = by_client_id(text, earliest, None if ours is None else ours.since)
-    for wanted in filter(None, (ours, client)):
+    tracer = await open_tracer(settings)
+    for wanted in _wanted(text, since):
         if found := await tracer.trace(wanted, whole=whole):
             return found
     raise UserError(
         f"there is no event {text} in the log",
         "it was refused, its records have expired, or it is of another data directory (--data-dir)",
     )
+
+
+async def _in_spool(settings: Settings, text: str, since: str) -> dict[str, Any] | None:
+    for wanted in _wanted(text, since):
+        if found := await in_spool(settings, wanted):
+            return found
+    return None
+
+
+def _wanted(text: str, since: str) -> Iterator[Wanted]:
+    """An id of ours; then a client's, of which that is none."""
+    ours, earliest = by_id(text), moment(since, SystemClock().now()) if since else None
+    if ours is not None:
+        yield ours
+    yield by_client_id(text, earliest, None if ours is None else ours.since)
 
 
 def exit_code(found: Mapping[str, Any]) -> int:

@@ -53,8 +53,8 @@ class Tracer:
         )
         if quarantined is not None:
             return await self._quarantined(wanted, quarantined, found)
-        if not found and (waiting := await self._spooled(wanted)):
-            return {"event": _shown(waiting.event), "spooled": rfc3339(waiting.logged), "copies": []}
+        if not found and (waiting := await in_spool(self.settings, wanted)):
+            return waiting
         if not (found or whole or wanted.near is None):
             found = await copies.in_events(self.scanner, self.topics, wanted, whole=True)
         return {"event": _shown(found[0].event), "copies": await self._told(wanted, found)} if found else None
@@ -66,10 +66,6 @@ class Tracer:
         released = None if kept.released is None else rfc3339(kept.released)
         rows = await self._told(wanted, found)
         return {"event": _shown(kept.event), "quarantined": {**told, "released": released}, "copies": rows}
-
-    async def _spooled(self, wanted: Wanted) -> Copy | None:
-        spool = open_spool(self.settings)
-        return None if spool is None else await copies.in_spool(await spool.open_scanner(), self.topics, wanted)
 
     async def _told(self, wanted: Wanted, found: list[Copy]) -> list[Told]:
         """What a dead letter was sent again as is told too."""
@@ -106,6 +102,17 @@ async def open_tracer(settings: Settings) -> Tracer:
         take_in(erased, scanner, topics.erased.name),
     )
     return Tracer(settings, scanner, topics, events, receipts, erased)
+
+
+async def in_spool(settings: Settings, wanted: Wanted) -> dict[str, Any] | None:
+    """As `Tracer.trace` tells it, of what waits for Kafka on this machine: the log is not asked."""
+    if (spool := open_spool(settings)) is None:
+        return None
+    topics = Topics(settings.log.topic_prefix)
+    waiting = await copies.in_spool(await spool.open_scanner(), topics, wanted)
+    if waiting is None:
+        return None
+    return {"event": _shown(waiting.event), "spooled": rfc3339(waiting.logged), "copies": []}
 
 
 def _erased(row: Told) -> Told:

@@ -112,6 +112,22 @@ def test_quarantined_and_released(stand: Stand) -> None:
     assert [row["outcome"] for row in found["copies"][0]["destinations"]] == ["delivered"]
 
 
+def test_what_waits_in_the_spool_is_told_while_kafka_is_away(stand: Stand, tmp_path: Path) -> None:
+    event, config = stand.event("v1"), tmp_path / "ochn.toml"
+
+    async def spool() -> None:
+        writer = await a_log(tmp_path / "spool").open_writer()
+        await append_durably(writer, [wrap(event.to_record(TOPICS.events.name, stand.clock.now()), TOPICS.spool.name)])
+        await writer.close(5)
+
+    stand.do(spool)
+    config.write_text(f'{config.read_text()}[log]\nkind = "kafka"\n[log.kafka]\nbootstrap = "127.0.0.1:9"\n')
+    for name in (event.id, "eid-v1-visit"):
+        told = stand.trace(name, code=4)
+        assert (told["event"]["id"], bool(told["spooled"]), told["copies"]) == (event.id, True, [])
+    assert "the log can't be read" in stand.ask("trace", "another", code=1)
+
+
 @pytest.mark.anyio
 async def test_what_waits_in_the_spool_is_found_there(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
