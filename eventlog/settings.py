@@ -1,9 +1,9 @@
 """`[log]`: where events are kept between coming in and going out."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from base.settings import Section, matching
 from eventlog.topics import Topics
@@ -58,6 +58,13 @@ class KafkaSettings(Section):
             if not host or not port.isdigit():
                 raise ValueError(f"expected host:port, joined by commas; {broker.strip()!r} is not")
         return value
+
+    @model_validator(mode="after")
+    def _who(self) -> Self:
+        named = self.sasl_username and self.sasl_password.get_secret_value()
+        if self.security_protocol.startswith("SASL") and not named:
+            raise ValueError(f"sasl_username and sasl_password are required with {self.security_protocol}")
+        return self
 
 
 class RetentionSettings(Section):

@@ -26,6 +26,7 @@ def check_config(
     """Check the configuration without starting anything; exit code 2 when it has faults."""
     try:
         settings, environ = load_settings(config, {})
+        _certificates(settings)
     except SettingsError as error:
         if as_json:
             json_lines([{"ok": False, "faults": list(error.faults)}])
@@ -42,6 +43,14 @@ def check_config(
     for warning in warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     console.print(f"{source}: no faults", style="green", markup=False)
+
+
+def _certificates(settings: Settings) -> None:
+    """SettingsError when those that Kafka is to be met with can't be used."""
+    if settings.log.kind == "kafka":
+        from eventlog.kafka.connection import Connection  # noqa: PLC0415 - slow to import
+
+        Connection(settings.log.kafka)
 
 
 def remarks(settings: Settings) -> list[str]:

@@ -139,3 +139,15 @@ def test_a_warning_is_a_line_also_in_a_pipe(tmp_path: Path) -> None:
     (tmp_path / "ochn.toml").write_text(HEAD)
     shown = CliRunner().invoke(app, ["check-config", f"--config={tmp_path}/ochn.toml"]).stdout
     assert "warning: no [destinations.<name>] is enabled: events are kept, and relayed nowhere\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('security_protocol = "SASL_SSL"', "log.kafka: sasl_username and sasl_password are required with SASL_SSL"),
+        ('security_protocol = "SSL"\nssl_ca_file = "/gone/ca.pem"', "/gone/ca.pem: can't be used"),
+    ],
+)
+def test_how_kafka_can_not_be_met_is_named(tmp_path: Path, content: str, told: str) -> None:
+    (fault,) = faults(tmp_path, f'[log]\nkind = "kafka"\n[log.kafka]\n{content}')
+    assert told in fault
