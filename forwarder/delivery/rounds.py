@@ -132,7 +132,7 @@ class Rounds:
 
     async def _passed(self, unit: Unit, works: list[Work], answer: Answer) -> float | None:
         if answer.verdict.split and len(works) > 1:
-            self.breaker.passed(settled=False)
+            self._well(settled=False)
             unit.halve(works)
             return None
         return await self._settle_answer(unit, works, answer)
@@ -145,7 +145,7 @@ class Rounds:
         outcomes, held = self._screen(works, told)
         if outcomes:
             unit.passed()
-            self.breaker.passed(settled=held is None)
+            self._well(settled=held is None)
         await self._settle(unit, outcomes, answer.evidence)
         return None if held is None else 0.0
 
@@ -198,6 +198,13 @@ class Rounds:
             return await self._isolate(unit, part, _works(part, answers[0].call))
         after = max(answer.verdict.after or 0.0 for answer in answers)
         return self.breaker.policy.delay(unit.failures, entropy, after)
+
+    def _well(self, *, settled: bool) -> None:
+        """Who is only told to come later comes and goes: of that one line is enough."""
+        was, reason = self.breaker.state, self.breaker.reason
+        self.breaker.passed(settled=settled)
+        if was != "running" and self.breaker.is_running() and reason is not Trouble.THROTTLED:
+            self.log.info("destination.resumed", destination=self.destination.name, after=was, reason=reason)
 
     def _failed(self, verdict: Verdict, trouble: Trouble, now: float, entropy: bytes) -> None:
         was = self.breaker.state

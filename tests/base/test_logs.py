@@ -2,30 +2,12 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from base.clock import ManualClock
 from base.logs import Adopted
-
-
-class Said:
-    """A logger that keeps every entry."""
-
-    def __init__(self) -> None:
-        self.entries: list[dict[str, Any]] = []
-
-    def log(self, level: int, event: str, **more: Any) -> None:
-        self.entries.append({"level": level, "event": event, **more})
-
-    def info(self, event: str, **more: Any) -> None:
-        self.log(logging.INFO, event, **more)
-
-    warning = error = exception = info
-
-    def bind(self, **_more: Any) -> "Said":
-        return self
+from tests.support.said import Said
 
 
 @pytest.fixture

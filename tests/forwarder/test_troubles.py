@@ -19,8 +19,12 @@ from forwarder.transport import Reply
 from tests.forwarder.small import Batches, Chain, make_event, request
 from tests.forwarder.stand import TOPICS, Upstream, in_order, numbered
 from tests.forwarder.world import HeldClock, World
+from tests.support.said import Said
 
 pytestmark = pytest.mark.anyio
+
+
+PAUSES = ("destination.paused", "destination.resumed")
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -59,7 +63,8 @@ async def test_an_expired_token_is_asked_for_once_by_all_who_need_it(tmp_path: P
 async def test_wrong_credentials_pause_and_cost_no_event(tmp_path: Path, kind: type[Chain] | type[Batches]) -> None:
     wrong = True
     upstream = Upstream(fault=lambda call: Reply(401) if wrong and call["purpose"] != "token" else None)
-    world = World(tmp_path, kind(), upstream)
+    said = Said()
+    world = World(tmp_path, kind(), upstream, logger=said)
     issued = list(numbered(30, 10))
     await world.append(*issued)
     async with world.running() as delivery:
@@ -68,6 +73,7 @@ async def test_wrong_credentials_pause_and_cost_no_event(tmp_path: Path, kind: t
         wrong = False
         await world.until_committed()
         assert status_of(world, delivery)["state"] == "running"
+    assert [event for event in said.events() if event in PAUSES] == list(PAUSES)
     assert sorted(upstream.ids()) == sorted(event.id for event in issued)
     assert in_order(upstream.received)
 

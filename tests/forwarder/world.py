@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from base.clock import Clock, ManualClock
 from base.ids import SeededIds
-from base.logs import quiet_logger
+from base.logs import Logger, quiet_logger
 from base.metrics import forwarder_metrics
 from eventlog.appending import append_durably
 from eventlog.erased import Erased
@@ -53,6 +53,7 @@ class World:
     erased: Erased = field(default_factory=lambda: Erased(read=True))
     build: Callable[[Target, Status, Surroundings], Delivery] = build_delivery
     topics: Topics = TOPICS
+    logger: Logger = field(default_factory=quiet_logger)
 
     async def append(self, *events: Event) -> None:
         await self.append_records(*(event.to_record(self.topics.events.name, self.clock.now()) for event in events))
@@ -131,7 +132,7 @@ class World:
             clock=self.clock,
             ids=SeededIds(1),
             metrics=forwarder_metrics(CollectorRegistry()),
-            log=quiet_logger(),
+            log=self.logger,
             erased=self.erased,
         )
         name = self.destination.name
