@@ -25,6 +25,7 @@ from collector.routes import find_tracking
 from collector.settings import LimitSettings
 
 _METHODS: Final = frozenset({"POST", "PUT"})
+_GZIP: Final = b"\x1f\x8b"
 
 
 class Decision(Value, frozen=True):
@@ -94,7 +95,7 @@ class Decider:
             key = keys.find(value) if isinstance(value, str) else None
             if key is not None:
                 return key
-        raise Refused(self._rates.stranger(arrival.client))
+        raise Refused(self._rates.stranger(arrival.client), _mistaken(arrival))
 
     def _events(self, call: Call, arrival: Arrival, decoded: Decoded) -> list[Sent]:
         faults = tuple(map(Remark, decoded.faults)) if decoded.faults else ()
@@ -118,6 +119,15 @@ class Decider:
                 REFUSED["batch_events"], f"a batch holds up to {self._limits.batch_events} events: send several"
             )
         return entries
+
+
+def _mistaken(arrival: Arrival) -> str:
+    """Why no key may have been found though one was sent; "" for what nobody can guess."""
+    if arrival.body.startswith(_GZIP) and "content-encoding" not in arrival.headers:
+        return "The body is gzip: say so, with Content-Encoding: gzip."
+    if arrival.body.lstrip()[:1] == b"{" and "urlencoded" in arrival.headers.get("content-type", ""):
+        return "The body is JSON, and its Content-Type says that it is a form: send application/json."
+    return ""
 
 
 def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool, botrule: str | None) -> Envelope:

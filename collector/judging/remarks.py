@@ -15,7 +15,7 @@ class Remark(Value, frozen=True):
 
     def sentence(self) -> str:
         where = f"{self.field[:80]}: " if self.field else ""
-        return f"{self.code}: {where}{ADVICE[self.code]}"
+        return f"{self.code}: {where}{_OF_FIELD.get((self.code, self.field), ADVICE[self.code])}"
 
 
 def reasons_of(remarks: Iterable[Remark]) -> tuple[Quarantine, ...]:
@@ -55,4 +55,7 @@ ADVICE: Final[dict[Quarantine | Warned, str]] = {
     Warned.DOUBLE_ENCODED_EMAIL: "was percent-encoded twice; it is decoded",
     Warned.BAD_EMAIL: "is no e-mail address; nobody is identified by it",
     Warned.BAD_CLIENT_TIME: "expected milliseconds since the epoch or RFC 3339, not far from now; the time of receipt stands",
+}
+_OF_FIELD: Final[dict[tuple[Quarantine | Warned, str], str]] = {  # where a field's advice is another than the code's
+    (Quarantine.UNKNOWN_REQUEST_TYPE, "call"): "expected init, send, register, sensors or geo, as its door takes it",
 }

@@ -1,5 +1,6 @@
 """An arrival in; a durable event and the answer that contracts.md has, out."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,26 @@ async def test_data_under_nearly_the_name_is_told(tmp_path: Path, action: str, f
     assert [warning.split(":")[:2] for warning in told["warnings"]] == [
         ["misspelt_field", f" additionalData[{field}] for additionalData[{meant}]"]
     ]
+
+
+async def test_a_body_under_another_name_than_its_own_is_told_and_not_only_that_no_key_was_found(
+    tmp_path: Path,
+) -> None:
+    body = b'{"appkey": "demo", "email": "ann@example.com"}'
+    async with inside(tmp_path) as house:
+        as_form, zipped = [await house.send("/jsapi/init", each) for each in (body, gzip.compress(body))]
+        nobody = await house.send("/jsapi/init", b"appkey=nobody")
+    assert [reply.status for reply in (as_form, zipped, nobody)] == [403] * 3
+    assert [body_of(reply)["reason"] for reply in (as_form, zipped, nobody)] == [Refusal.UNKNOWN_KEY] * 3
+    told = [body_of(reply)["message"] for reply in (as_form, zipped, nobody)]
+    assert ["application/json" in told[0], "Content-Encoding: gzip" in told[1], "`appkey`" in told[2]] == [True] * 3
+
+
+async def test_a_call_that_no_batch_knows_is_told_which_there_are(tmp_path: Path) -> None:
+    async with inside(tmp_path, warnings=True) as house:
+        told = body_of(await house.send_json("/mobileapi/batch", {"appkey": "demo", "events": [{"call": "snd"}]}))
+    (result,) = told["results"]
+    assert "unknown_request_type: call: expected init, send," in result["warnings"][0]
 
 
 async def test_events_and_reasons_are_counted(tmp_path: Path) -> None:
