@@ -137,7 +137,7 @@ def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool, botrule: str | N
     if origin is not None:
         verdict = "allowed" if not key.origins or origin in key.origins else "denied"
     if verdict == "denied":
-        remarks.append(Remark(Quarantine.WRONG_ORIGIN))
+        remarks.append(Remark(Quarantine.WRONG_ORIGIN, origin or ""))
     if overrate:
         remarks.append(Remark(Quarantine.OVER_RATE))
     return Envelope(

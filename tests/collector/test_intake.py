@@ -213,6 +213,14 @@ async def test_a_body_under_another_name_than_its_own_is_told_and_not_only_that_
     assert ["application/json" in told[0], "Content-Encoding: gzip" in told[1], "`appkey`" in told[2]] == [True] * 3
 
 
+async def test_a_page_of_another_origin_is_told_its_own(tmp_path: Path) -> None:
+    body = "appkey=shop&uid=v&requestType=action&actionType=visit"
+    async with inside(tmp_path, warnings=True) as house:
+        told = body_of(await house.send("/jsapi/send", body, origin="https://copy.example"))
+    advice = "is not among the origins of this app key in the settings"
+    assert told["warnings"] == [f"wrong_origin: https://copy.example: {advice}"]
+
+
 async def test_a_call_that_no_batch_knows_is_told_which_there_are(tmp_path: Path) -> None:
     async with inside(tmp_path, warnings=True) as house:
         told = body_of(await house.send_json("/mobileapi/batch", {"appkey": "demo", "events": [{"call": "snd"}]}))
