@@ -6,11 +6,12 @@ wrote them): then a trace reads the topic from the event's time.
 """
 
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from base.database import look_into
 from eventlog.log import Position
 from forwarder.keeping.receipts import Receipt
 from forwarder.keeping.store import Store
@@ -66,7 +67,7 @@ def find_place(database: Path, partition: int, offset: int) -> Place | None:
         return None
     with (
         suppress(sqlite3.OperationalError),  # made by an earlier version, without the table
-        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=2)) as connection,
+        look_into(database) as connection,
     ):
         for single, compared in ((True, "="), (False, "<=")):
             row = connection.execute(query.format(compared), (partition, single, offset)).fetchone()

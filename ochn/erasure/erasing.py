@@ -6,14 +6,13 @@ beside the log, the embedded log's files, and the vendors.
 """
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from base.clock import Clock
+from base.database import look_into
 from base.errors import UserError
 from base.ids import IdSource
 from base.process import is_running
@@ -98,7 +97,7 @@ class Eraser:
         path = self.data_dir / "forwarder" / f"{destination}.db"
         if not path.is_file():
             return float("inf")
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as database:
+        with look_into(path) as database:
             query = "SELECT next FROM taken_in WHERE topic = ? AND part = 0"
             row = database.execute(query, (self.topics.erased.name,)).fetchone()
         return row[0] if row else 0

@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import aclosing, closing, suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from base.clock import rfc3339
+from base.database import look_into
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import LogScanner, Position
 from eventlog.topics import Topics
@@ -116,7 +117,7 @@ class Whereabouts:
         row = None
         with (
             suppress(sqlite3.OperationalError),  # made by an earlier version, without its own time
-            closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=2)) as connection,
+            look_into(self._database) as connection,
         ):
             query = "SELECT doc, due + wall - now FROM parked, own_time WHERE key = ?"
             row = connection.execute(query, (self._key(copy).decode(),)).fetchone()
