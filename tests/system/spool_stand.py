@@ -17,6 +17,7 @@ from tests.system.outside import eventually
 from tests.system.scale import Scale
 
 DISK = "64m"
+ENOUGH = 100  # requests that were answered 200
 ENVIRON = {"OCHN_LOG__KAFKA__REPLICATION": "1", "OCHN_LOG__KAFKA__REQUEST_TIMEOUT": "2"}
 FENCED_SOON = "broker.session.timeout.ms=3000\n"
 DUPLICATES = 2000  # in flight at one worker: Kafka lost its answer to them, or a forwarder its commit
@@ -78,7 +79,7 @@ class Stand(InRounds):
         return found
 
     def assert_nothing_lost(self, clients: Clients, scale: Scale) -> None:
-        assert clients.met["200"] > 100, "too few were answered for the test to mean anything"
+        assert clients.met["200"] > ENOUGH, "too few were answered for the test to mean anything"
         verdicts = self.verdicts(scale.deadline)
         assert [verdict for verdict in verdicts if not verdict.clean or verdict.duplicates > DUPLICATES] == []
 

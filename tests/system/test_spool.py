@@ -20,7 +20,7 @@ from tests.support.kafka_log import lower_limit
 from tests.support.tools import require
 from tests.system.outside import eventually, form
 from tests.system.scale import Scale
-from tests.system.spool_stand import Stand, a_pair, a_stand, filled, met
+from tests.system.spool_stand import ENOUGH, Stand, a_pair, a_stand, filled, met
 
 pytestmark = [
     pytest.mark.system,
@@ -100,6 +100,7 @@ def test_a_full_disk_is_told_and_taken_again_once_it_has_room(stand: Stand, scal
             print(f"taken again {time.monotonic() - began:.1f} s after there was room")
             stand.until("degraded", scale)
         back_within(stand, scale, "was thawed")
+        assert eventually(met(clients, "200", ENOUGH), scale.deadline)
     assert clients.met.keys() == {"200", "503"}
     assert stand.collector() == pid, "it was not started anew"
     stand.assert_nothing_lost(clients, scale)
