@@ -1,8 +1,9 @@
 """`ochn keys`: which app keys there are, and the snippet for a page."""
 
+import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -20,6 +21,7 @@ Config = Annotated[
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Folder that ochn was started with. Default: ./data.")]
 
+_URL: Final = re.compile(r"https?://[^\s/?#'\"<>]+(/[^\s?#'\"<>]*)?")
 # A visit beside the init: the vendor's snippet alone sends none.
 _PAGE = """\
 <script>
@@ -76,9 +78,20 @@ def snippet(
 ) -> None:
     """The lines to paste into a page."""
     settings = settings_or_dev(config, data_dir)
-    url = (url or url_of(settings.collector.host, settings.collector.port)).rstrip("/")
-    page = _PAGE.format(key=_key(settings, name).values[0])
+    url = _address(url or url_of(settings.collector.host, settings.collector.port))
+    page = _PAGE.format(key=_quoted(_key(settings, name).values[0]))
     sys.stdout.write(page + (_pinned(settings, url) if pinned else _LOADER.format(url=url)))
+
+
+def _address(url: str) -> str:
+    if not _URL.fullmatch(url):
+        raise UserError(f"{url!r} is no address of a collector", "write it as browsers reach it: https://track.example")
+    return url.rstrip("/")
+
+
+def _quoted(value: str) -> str:
+    """Between a script's quotes, in a page."""
+    return value.replace("\\", "\\\\").replace("'", "\\'").replace("<", "\\x3c")
 
 
 def _pinned(settings: Settings, url: str) -> str:
@@ -93,4 +106,6 @@ def _key(settings: Settings, name: str) -> KeySettings:
     key = settings.keys.get(name)
     if key is None:
         raise UserError(f"no key is named {name!r}", f"there are: {', '.join(settings.keys) or 'none'}")
+    if "web" not in key.surfaces:
+        raise UserError(f"the key {name} is for phones alone", f"name another, or let keys.{name}.surfaces have web")
     return key
