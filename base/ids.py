@@ -2,6 +2,7 @@
 
 import os
 import random
+from functools import lru_cache
 from typing import Final, Protocol
 
 _ENTROPY: Final = 10
@@ -18,20 +19,20 @@ class IdSource(Protocol):
 
 
 class SystemIds:
-    """Randomness for many ids is asked for at once: a call to the system costs more than all the rest of an event's."""
+    """The random halves of many ids are made at once: a call to the system costs more than all the rest of an event's."""
 
     def __init__(self) -> None:
-        self._spare: list[bytes] = []
+        self._spare: list[str] = []
         os.register_at_fork(after_in_child=self._spare.clear)  # a child's ids are its own
 
     def event_id(self, now: float) -> str:
         try:
-            entropy = self._spare.pop()  # in one step: no two threads get the same
+            random = self._spare.pop()  # in one step: no two threads get the same
         except IndexError:
-            block = os.urandom(_ENTROPY * _AT_ONCE)
-            self._spare += [block[at : at + _ENTROPY] for at in range(_ENTROPY, len(block), _ENTROPY)]
-            entropy = block[:_ENTROPY]
-        return uuid7(now, entropy)
+            digits, size = os.urandom(_ENTROPY * _AT_ONCE).hex(), _ENTROPY * 2
+            random, *spare = [_random_half(digits[at : at + size]) for at in range(0, len(digits), size)]
+            self._spare += spare
+        return _time_half(int(now * 1000)) + random
 
     def random(self, size: int) -> bytes:
         return os.urandom(size)
@@ -50,5 +51,15 @@ class SeededIds:
 
 def uuid7(now: float, entropy: bytes) -> str:
     """48 bits of milliseconds, then 74 random bits around version and variant (RFC 9562, 5.7)."""
-    time, random = f"{int(now * 1000) & 0xFFFF_FFFF_FFFF:012x}", entropy.hex()
-    return f"{time[:8]}-{time[8:]}-7{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:19]}"
+    return _time_half(int(now * 1000)) + _random_half(entropy.hex())
+
+
+@lru_cache(maxsize=64)
+def _time_half(milliseconds: int) -> str:
+    """Kept: all events of a batch have the same, and so have many requests of one moment."""
+    time = f"{milliseconds & 0xFFFF_FFFF_FFFF:012x}"
+    return f"{time[:8]}-{time[8:]}-7"
+
+
+def _random_half(digits: str) -> str:
+    return f"{digits[:3]}-{_VARIANT[digits[3]]}{digits[4:7]}-{digits[7:19]}"

@@ -18,7 +18,10 @@ from collector.decode.salvage import salvage_json
 from collector.errors import Refused
 from collector.limits import HELD_BACK
 
-_LONG_NUMBER: Final = re.compile(rb"[\s:,[-][0-9]{19}")  # not within a word: an id may hold as many digits
+# Nineteen digits where a number may stand: not within a word, as an id may hold as many. Sought with all digits made
+# alike, and all that may stand before a number: that takes an eighth of what a regular expression does.
+_ALIKE: Final = bytes.maketrans(b"123456789 \t\n\r\v\f,[-", b"0" * 9 + b":" * 9)
+_LONG_NUMBER: Final = b":" + b"0" * 19
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:]', re.DOTALL)  # an open string runs to the end: linear
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _NOT_NESTING: Final = bytes(set(range(256)) - set(b'"[]{}'))
@@ -40,7 +43,7 @@ def read_json(body: bytes, charset: str, limits: BodyLimits) -> Decoded:
     fault = over_limits(body, limits)
     if fault is not None:
         return Decoded(salvage_json(body), body, (fault,))
-    if _LONG_NUMBER.search(body) is None:
+    if _LONG_NUMBER not in body.translate(_ALIKE):
         try:
             return Decoded(_object(orjson.loads(body)), body)
         except orjson.JSONDecodeError:
