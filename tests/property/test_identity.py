@@ -1,10 +1,12 @@
 """Ours are always known, strangers never, and no text breaks the question."""
 
+import hmac
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from base.ids import SeededIds
-from collector.judging.identity import Identity, IdKind
+from collector.judging.identity import Identity, IdKind, Tag
 
 SECRET, OLDER, PERSON = b"s" * 32, b"o" * 32, b"p" * 32
 KINDS = st.sampled_from(IdKind)
@@ -59,3 +61,9 @@ def test_a_seal_is_for_one_message(message: bytes, other: bytes) -> None:
     assert identity(secret=OLDER, previous=(SECRET,)).is_sealed(message, seal)
     assert identity().is_sealed(other, seal) == (message == other)
     assert not identity(secret=OLDER).is_sealed(message, seal)
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary())
+def test_a_tag_is_what_the_standard_library_says(key: bytes, body: bytes) -> None:
+    tag_of = Tag(key)
+    assert tag_of(body) == tag_of(body) == hmac.digest(key, body, "sha256")[:15]
