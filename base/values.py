@@ -4,10 +4,14 @@ A msgspec Struct is made in C, in a fourth of a named tuple's time (docs/decisio
 cycles does not look at one: nothing that is part of a cycle for long may be kept in one.
 """
 
-from typing import Any, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})  # one for all who have nothing to say
 
 
 class Value(Struct, frozen=True, gc=False):

@@ -5,7 +5,6 @@ Answered 200 means durable: in `events`, or in `quarantine` with the reason why 
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from msgspec import Struct
 
@@ -23,22 +22,19 @@ from collector.judging.decide import Decider
 from collector.judging.identity import build_identity
 from collector.judging.judge import Verdict
 from collector.judging.keys import Keys
-from collector.judging.oversize import Fitted, truncate
+from collector.judging.oversize import Fitted, Kept, truncate
 from collector.judging.rates import Rates
 from collector.judging.remarks import Remark
 from collector.keeping import Keeper
 from collector.limits import REFUSED
-from collector.replies import NOTHING_TOLD, Answers, Asker, Told, asker_of, refusal_reply
-from collector.reports import NOTHING_NOTED, Noted, Reports
+from collector.replies import Answers, Asker, Told, asker_of, refusal_reply
+from collector.reports import Noted, Reports
 from collector.routes import TRACKING_METHODS
 from collector.settings import CollectorRoot
 from eventlog.errors import AppendError, LogUnavailable, RecordTooLarge
 from eventlog.event import RECORD_HEADERS, Event
 from eventlog.log import LogWriter, Position, Record, Settled
 from eventlog.topics import Topics
-
-_Rest = tuple[tuple[Remark, ...], tuple[Quarantine, ...], Mapping[str, str]]  # a Verdict's remarks, reasons, answer
-_NO_REST: Final[_Rest] = ((), (), {})
 
 
 def build_intake(
@@ -104,7 +100,10 @@ class Intake:
             self._admission.leave(len(arrival.body))
             respond(self._answers.own_lead(decision))
             return
-        self._put(_pending(asker_of(decision), arrival, len(decision.judged), respond), decision.judged)
+        asker = asker_of(decision)
+        due = [self._due(asker, fitted.verdict) for fitted in decision.judged]
+        pending = _Pending(asker, arrival.received, len(arrival.body), respond, len(due), due, {})
+        self._put(pending, decision.judged)
 
     def refuse(self, refusal: Refusal, message: str = "", headers: HeaderList = ANY_ORIGIN) -> Reply:
         """Counted, logged, and told in the one shape that refusals have."""
@@ -119,25 +118,26 @@ class Intake:
 
     def _put(self, pending: "_Pending", judged: Sequence[Fitted], first: int = 0) -> None:
         """What stands beside the events first, then the events: an event never names a file that is not there."""
-        records = []
+        records, kept = [], list[Kept]()
         for place, fitted in enumerate(judged, first):
-            records.append(record := self._prepare(pending, place, fitted))
+            record = self._record(fitted, pending.received)
+            records.append(record)
             pending.places[id(record)] = place
-        kept = [each for fitted in judged for each in fitted.kept]
+            if fitted.kept:
+                kept += fitted.kept
         settled = partial(self._settled, pending)
         if kept:
             self._keeper.keep(kept, partial(self._kept, records, settled))
         else:
             self._writer.append(records, settled)
 
-    def _prepare(self, pending: "_Pending", place: int, fitted: Fitted) -> Record:
-        verdict = fitted.verdict
-        event, reasons = verdict.event, verdict.reasons
-        pending.told[place] = self._answers.told(pending.asker, verdict)
-        pending.noted[place] = self._reports.note(verdict)
-        pending.rests[place] = verdict.remarks, reasons, verdict.answer
+    def _record(self, fitted: Fitted, received: float) -> Record:
+        event, reasons = fitted.verdict.event, fitted.verdict.reasons
         name, key = (self._quarantine, event.id) if reasons else (self._events, event.subject)
-        return Record(name, key.encode(), fitted.encoded, pending.received, RECORD_HEADERS)
+        return Record(name, key.encode(), fitted.encoded, received, RECORD_HEADERS)
+
+    def _due(self, asker: Asker, verdict: Verdict) -> "_Due":
+        return _Due(self._answers.told(asker, verdict), self._reports.note(verdict), verdict.remarks, verdict.answer)
 
     def _kept(self, records: Sequence[Record], settled: Settled, trouble: BaseException | None) -> None:
         if trouble is None:
@@ -149,30 +149,44 @@ class Intake:
 
     def _settled(self, pending: "_Pending", record: Record, outcome: Position | AppendError) -> None:
         place = pending.places[id(record)]
-        if isinstance(outcome, RecordTooLarge) and Quarantine.EVENT_TOO_LARGE not in pending.rests[place][1]:
+        due = pending.due[place]
+        if not isinstance(outcome, AppendError):
+            due.durable = True
+        elif isinstance(outcome, RecordTooLarge) and Quarantine.EVENT_TOO_LARGE not in due.told.reasons:
             # The log takes less than it was made to: only this event goes to the oversize store.
             encoded = record.value or b""
-            verdict = Verdict(Event.from_bytes(encoded), *pending.rests[place])
-            self._put(pending, [truncate(verdict, encoded)], place)
+            small = truncate(Verdict(Event.from_bytes(encoded), due.remarks, due.told.reasons, due.answer), encoded)
+            pending.due[place] = self._due(pending.asker, small.verdict)
+            self._put(pending, [small], place)
             return
-        pending.durable[place] = not isinstance(outcome, AppendError)
         pending.left -= 1
         if not pending.left:
             self._end(pending)
 
     def _end(self, pending: "_Pending") -> None:
         self._admission.leave(pending.size)
-        for noted, durable in zip(pending.noted, pending.durable, strict=True):
-            if durable:
-                self._reports.received(noted)
-        if any(pending.durable):
-            pending.respond(self._answers.reply(pending.asker, pending.told, pending.durable))
+        durable = [due.durable for due in pending.due]
+        for due in pending.due:
+            if due.durable:
+                self._reports.received(due.noted)
+        if any(durable):
+            pending.respond(self._answers.reply(pending.asker, [due.told for due in pending.due], durable))
         else:
             pending.respond(self.refuse(Refusal.NOT_DURABLE, headers=pending.asker.cors))
 
 
+class _Due(Struct, eq=False, gc=False):
+    """An event until it is settled: what is said of it once it is durable, and what it would be judged anew with."""
+
+    told: Told
+    noted: Noted
+    remarks: tuple[Remark, ...]
+    answer: Mapping[str, str]
+    durable: bool = False
+
+
 class _Pending(Struct, eq=False):
-    """A request until all its events are settled. A place is an event's index among them; `places` by the records' ids.
+    """A request until all its events are settled. A place is an event's index in `due`; `places` by the records' ids.
 
     What is said once they are durable is worked out before. So a request waits without what else it was made of, whose
     room in the processor's caches the next one finds warm (docs/decisions/0005-fast-lane.md).
@@ -183,23 +197,5 @@ class _Pending(Struct, eq=False):
     size: int
     respond: Respond
     left: int
-    durable: list[bool]
-    told: list[Told]
-    noted: list[Noted]
-    rests: list[_Rest]
+    due: list[_Due]
     places: dict[int, int]
-
-
-def _pending(asker: Asker, arrival: Arrival, events: int, respond: Respond) -> _Pending:
-    return _Pending(
-        asker,
-        arrival.received,
-        len(arrival.body),
-        respond,
-        events,
-        durable=[False] * events,
-        told=[NOTHING_TOLD] * events,
-        noted=[NOTHING_NOTED] * events,
-        rests=[_NO_REST] * events,
-        places={},
-    )

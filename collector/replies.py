@@ -8,7 +8,7 @@ from urllib.parse import quote
 import orjson
 
 from base.reasons import Quarantine, Refusal, Warned
-from base.values import Value
+from base.values import NOTHING, Value
 from collector.arrival import Arrival, HeaderList, Reply
 from collector.calls import Call
 from collector.cors import origin_headers
@@ -113,9 +113,6 @@ class Told(Value, frozen=True):
     cookies: Mapping[str, str]
 
 
-NOTHING_TOLD: Final = Told("", None, (), {}, {})
-
-
 @dataclass(frozen=True, slots=True)
 class Answers:
     """`cookie_seconds` 0: no cookies; `warnings`: answers say in sentences what the page's author should mend."""
@@ -130,8 +127,8 @@ class Answers:
         told: Mapping[str, Any] = verdict.answer
         if self.warnings and verdict.remarks:
             told = {**told, **_warnings(verdict)}
-        asks = self.cookie_seconds and asker.call.surface == "web" and event.type in _WITH_COOKIE and not reasons
-        return Told(event.id, event.clienteventid, reasons, told, self._cookies(asker, event) if asks else {})
+        asks = event.type in _WITH_COOKIE and self.cookie_seconds and asker.call.surface == "web" and not reasons
+        return Told(event.id, event.clienteventid, reasons, told, self._cookies(asker, event) if asks else NOTHING)
 
     def reply(self, asker: Asker, told: Sequence[Told], durable: Sequence[bool]) -> Reply:
         """At least one is durable."""
@@ -142,7 +139,7 @@ class Answers:
         envelope = decision.envelope
         lead = open_lead(envelope.cookies.get(LEAD_COOKIE, ""), envelope.key.tenant, self.identity)
         asked = decision.fields.get("email")
-        if envelope.originverdict == "denied" or (asked and asked != lead.get("userEmail")):
+        if envelope.event.originverdict == "denied" or (asked and asked != lead.get("userEmail")):
             lead = {}
         return Reply(200, orjson.dumps({"status": "ok", "data": lead}), _cors(decision.arrival, envelope.key))
 
@@ -163,7 +160,9 @@ def _warnings(verdict: Verdict) -> dict[str, list[str]]:
 
 
 def _one(asker: Asker, told: Told) -> Reply:
-    body = {**_ANSWERS[asker.call.surface, asker.call.kind], **told.body}
+    body = _ANSWERS[asker.call.surface, asker.call.kind]
+    if told.body:
+        body = {**body, **told.body}
     headers = (("x-event-id", told.id), ("x-event-status", _status(told.reasons)), *asker.cors)
     if told.cookies:
         headers = (*headers, *_set(told.cookies))
@@ -175,7 +174,7 @@ def _many(asker: Asker, told: Sequence[Told], durable: Sequence[bool]) -> Reply:
     results = [_result(each, stored=stored) for each, stored in zip(told, durable, strict=True)]
     cookies: dict[str, str] = {}
     for each, stored in zip(told, durable, strict=True):
-        if stored:
+        if stored and each.cookies:
             cookies |= each.cookies
     body = {"status": "ok", "success": True, "results": results}
     return Reply(200, orjson.dumps(body), (*asker.cors, *_set(cookies)))
@@ -191,7 +190,7 @@ def _result(told: Told, *, stored: bool) -> dict[str, Any]:
         result |= {"status": "quarantined", "reason": ",".join(told.reasons)}
     else:
         result["status"] = "accepted"
-    return {**result, **told.body}
+    return {**result, **told.body} if told.body else result
 
 
 def _set(cookies: Mapping[str, str]) -> HeaderList:

@@ -1,13 +1,13 @@
 """What the intake counts and logs: every refusal and every verdict by its reason."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from base.clock import Clock
 from base.logs import Logger
 from base.metrics import CollectorMetrics, Counts
 from base.reasons import Quarantine, Refusal
-from base.values import Value
+from base.values import NOTHING, Value
 from collector.judging.judge import Verdict
 
 _QUIET_SECONDS = 10.0
@@ -24,9 +24,6 @@ class Noted(Value, frozen=True):
     client: str | None
     botrule: str | None
     line: Mapping[str, Any]
-
-
-NOTHING_NOTED: Final = Noted("", "", (), None, None, {})
 
 
 class Reports:
@@ -59,8 +56,8 @@ class Reports:
     def note(self, verdict: Verdict) -> Noted:
         """What is to be counted and said of an event once it is durable."""
         event, reasons = verdict.event, verdict.reasons
-        client = event.clientaddress if Quarantine.OVER_RATE in reasons else None
-        line = self._line(verdict) if self._events else {}
+        client = event.clientaddress if reasons and Quarantine.OVER_RATE in reasons else None
+        line = self._line(verdict) if self._events else NOTHING
         return Noted(event.type, event.appkeyname, reasons, client, event.botrule, line)
 
     def received(self, noted: Noted) -> None:

@@ -81,7 +81,7 @@ class Event(Value, frozen=True, omit_defaults=True):
     def to_bytes(self) -> bytes:
         if self.data_base64 is not None:
             return _encode(self.to_dict())
-        return b"".join((_BEFORE, memoryview(_encode(self))[1:-1], _BEHIND))  # the encoder's own takes 1 KiB or more
+        return b"".join((_BEFORE, _encode(self)[1:-1], _BEHIND))  # the encoder's own takes 1 KiB or more
 
     def to_dict(self) -> dict[str, Any]:
         told = asdict(self)

@@ -21,16 +21,19 @@ def entry_of(batch: Call, event_id: str, entry: Any, decoded: Decoded, limits: M
     if not isinstance(entry, dict):
         return Sent(send, event_id, {}, entry, (Remark(Quarantine.BAD_SHAPE, "events"),))
     call = call_in_batch(batch.surface, entry.get("call"))
-    if isinstance(entry.get("form"), str):
-        read = decode(_FORM, entry["form"].encode(errors="replace"), limits["lead" if _is_lead(call) else "call"])
-    else:
-        read = Decoded(entry, b"", faults_of(entry) if decoded.faults else ())
+    read = _read(entry, call, decoded, limits)
     sent_at = decoded.fields.get("sentAt")
-    fields = dict(read.fields) if sent_at is None else {"sentAt": sent_at, **read.fields}
-    if call is not None:
-        fields.pop("call", None)
-    faults = tuple(map(Remark, read.faults))
+    fields = read.fields.copy() if sent_at is None else {"sentAt": sent_at, **read.fields}
+    if "call" in fields and call is not None:
+        del fields["call"]
+    faults = tuple(map(Remark, read.faults)) if read.faults else ()
     return Sent(call or send, event_id, fields, read.body or entry, faults, () if call else _UNKNOWN_CALL)
+
+
+def _read(entry: dict[str, Any], call: Call | None, decoded: Decoded, limits: Mapping[str, BodyLimits]) -> Decoded:
+    if "form" in entry and isinstance(entry["form"], str):
+        return decode(_FORM, entry["form"].encode(errors="replace"), limits["lead" if _is_lead(call) else "call"])
+    return Decoded(entry, b"", faults_of(entry) if decoded.faults else ())
 
 
 def _is_lead(call: Call | None) -> bool:

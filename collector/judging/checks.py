@@ -51,7 +51,7 @@ def send_kind(data: Data) -> str:
 def check(kind: str, data: Data, most_sensors: int) -> list[Remark]:
     """`kind` as in the event's type; `data` in its canonical names and shapes."""
     remarks = []
-    if data.get("uType") not in (None, "", "p", "c"):
+    if data.get("uType") not in ("c", "p", None, ""):
         remarks.append(Remark(Quarantine.BAD_USER_TYPE, "uType"))
     for each in _CHECKS.get(kind, ()):
         remarks += each(data)

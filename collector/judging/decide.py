@@ -23,6 +23,7 @@ from collector.judging.signals import consent, read_cookies
 from collector.limits import REFUSED
 from collector.routes import find_tracking
 from collector.settings import LimitSettings
+from eventlog.event import Event
 
 _METHODS: Final = frozenset({"POST", "PUT"})
 _GZIP: Final = b"\x1f\x8b"
@@ -131,7 +132,7 @@ def _mistaken(arrival: Arrival) -> str:
 
 
 def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool, botrule: str | None) -> Envelope:
-    cookies = read_cookies(arrival.headers)
+    cookies, receivedtime = read_cookies(arrival.headers), rfc3339(arrival.received)
     origin = arrival.headers.get("origin")
     verdict, remarks = None, []
     if origin is not None:
@@ -140,16 +141,19 @@ def _envelope(arrival: Arrival, key: AppKey, *, overrate: bool, botrule: str | N
         remarks.append(Remark(Quarantine.WRONG_ORIGIN, origin or ""))
     if overrate:
         remarks.append(Remark(Quarantine.OVER_RATE))
-    return Envelope(
-        key=key,
+    event = Event(
+        id=arrival.event_id,
+        type="",
+        subject="",
+        time=receivedtime,
+        receivedtime=receivedtime,
+        tenant=key.tenant,
+        appkeyname=key.name,
         door=arrival.path.removesuffix("/"),
-        received=arrival.received,
-        receivedtime=rfc3339(arrival.received),
-        cookies=cookies,
         consent=consent(arrival.headers, cookies),
         originverdict=verdict,
         clientaddress=arrival.client or None,
         useragent=arrival.headers.get("user-agent") or None,
-        remarks=tuple(remarks),
         botrule=botrule,
     )
+    return Envelope(key, arrival.received, cookies, event, tuple(remarks))

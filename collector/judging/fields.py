@@ -16,7 +16,7 @@ OBJECTS: Final = frozenset({"additionalData", "technicalInfo", "page", "utm", "l
 _SINGLES: Final = frozenset(
     {"email", "phone", "customerId", "pushNotificationToken", "uType", "requestType", "actionType", "lat", "lon", "pid"}
 )
-_NESTED: Final = (dict, list)
+_NESTED: Final = frozenset({dict, list})
 KNOWN: Final = OBJECTS | _SINGLES | {"sensors", "accuracy", "uid", "mid", "eid", "ts", "sentAt", "consent"}
 _BESIDE_LEAD: Final = frozenset({"uid", "mid", "pid", "eid", "ts", "sentAt", "uType", "page", "utm", "technicalInfo"})
 _NOT_OF_LEAD: Final = _BESIDE_LEAD | {"appkey", "appKey"}

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
+from msgspec.structs import replace
+
 from base.reasons import Quarantine, Warned
 from base.values import Value
 from collector.calls import Call
@@ -22,19 +24,13 @@ _BY_CONTENT: Final = frozenset({"send", "sensors", "geo"})
 
 
 class Envelope(Value, frozen=True):
-    """What all events of one request share. `received` in seconds since the epoch."""
+    """What all events of one request share. `received` in seconds since the epoch; `event` as far as they are the same."""
 
     key: AppKey
-    door: str
     received: float
-    receivedtime: str
     cookies: Mapping[str, str]
-    consent: str | None = None
-    originverdict: str | None = None
-    clientaddress: str | None = None
-    useragent: str | None = None
+    event: Event
     remarks: tuple[Remark, ...] = ()  # on all of them
-    botrule: str | None = None
 
 
 class Sent(Value, frozen=True):
@@ -71,52 +67,45 @@ class Verdict(Value, frozen=True):
 
 
 def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int) -> Verdict:
-    call, key = sent.call, envelope.key
+    call, key, shared = sent.call, envelope.key, envelope.event
     data, remarks = _straightened(sent, envelope)
     kind = kind_by_content(call, data)
     if kind != call.kind:
-        remarks.append(Remark(Warned.REROUTED, envelope.door))
+        remarks.append(Remark(Warned.REROUTED, shared.door))
     visitor = find_visitor(call, data, envelope.cookies, identity, key.tenant)
     name = send_kind(data) if kind == "send" else kind
     if not sent.faults:
         remarks += (*visitor.remarks, *check(name, data, most_sensors))
-    when = moments(data.get("ts"), data.get("sentAt"), envelope.received, envelope.receivedtime)
+    when = moments(data.get("ts"), data.get("sentAt"), envelope.received, shared.receivedtime)
     if when.bad:
         remarks.append(Remark(Warned.BAD_CLIENT_TIME, "ts, sentAt"))
     reasons = reasons_of(remarks) if remarks else ()
-    event = Event(
+    event = replace(
+        shared,
         id=sent.id,
         type=f"ochn.{call.surface}.{name}",
         subject=visitor.subject or sent.id,
         time=when.time,
-        receivedtime=envelope.receivedtime,
-        tenant=key.tenant,
-        appkeyname=key.name,
-        door=envelope.door,
         clienteventid=_client_id(data) if "eid" in data else None,
         clienttime=when.client,
         senttime=when.sent,
         person=visitor.person,
         rerouted=kind != call.kind,
         foreignid=visitor.foreign,
-        consent=with_told(envelope.consent, data) if "consent" in data else envelope.consent,
-        originverdict=envelope.originverdict,
-        botrule=envelope.botrule,
-        clientaddress=envelope.clientaddress,
-        useragent=envelope.useragent,
+        consent=with_told(shared.consent, data) if "consent" in data else shared.consent,
         quarantinereasons=",".join(reasons) or None,
         data={} if sent.faults else _without_times(data, when),
         data_base64=base64.b64encode(sent.raw()).decode() if sent.faults else None,
     )
     event = event if key.privacy is None else key.privacy.applied(event, identity)
-    return Verdict(event, tuple(remarks), reasons, visitor.answer or {})
+    return Verdict(event, tuple(remarks), reasons, visitor.answer)
 
 
 def _straightened(sent: Sent, envelope: Envelope) -> tuple[dict[str, Any], list[Remark]]:
     data = fold_lead(sent.fields) if sent.call.kind == "register" else canonical_names(sent.fields)
     remarks = [*sent.faults, *sent.remarks]
     if sent.call.surface not in envelope.key.surfaces:
-        remarks.append(Remark(Quarantine.WRONG_SURFACE, envelope.door))
+        remarks.append(Remark(Quarantine.WRONG_SURFACE, envelope.event.door))
     remarks += envelope.remarks
     if not sent.faults:
         remarks += straighten(data)

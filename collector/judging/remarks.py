@@ -19,7 +19,12 @@ class Remark(Value, frozen=True):
 
 
 def reasons_of(remarks: Iterable[Remark]) -> tuple[Quarantine, ...]:
-    return tuple({remark.code: None for remark in remarks if isinstance(remark.code, Quarantine)})
+    """Each once, in their order."""
+    reasons: list[Quarantine] = []
+    for remark in remarks:
+        if type(code := remark.code) is Quarantine and code not in reasons:
+            reasons.append(code)
+    return tuple(reasons)
 
 
 ADVICE: Final[dict[Quarantine | Warned, str]] = {

@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from base.reasons import Quarantine, Warned
-from base.values import Value
+from base.values import NOTHING, Value
 from collector.calls import Call
 from collector.judging.identity import Identity, IdKind
 from collector.judging.person import LONGEST_ID, contact_of, contact_of_lead, mobile_id
@@ -28,7 +28,7 @@ class Visitor(Value, frozen=True):
     person: str | None = None
     foreign: bool = False
     remarks: tuple[Remark, ...] = ()
-    answer: Mapping[str, str] | None = None
+    answer: Mapping[str, str] = NOTHING
 
 
 def find_visitor(
@@ -63,7 +63,7 @@ def read_id(value: Any) -> str:
 def _take(data: dict[str, Any], names: tuple[str, ...]) -> tuple[str, Any]:
     """The first that is there and not empty leaves `data`."""
     for name in names:
-        if data.get(name) not in (None, ""):
+        if name in data and data[name] not in (None, ""):
             return name, data.pop(name)
     return names[0], data.pop(names[0], None)
 
