@@ -3,7 +3,7 @@
 `a[b][0]=x` is {"a": {"b": ["x"]}}. Source: the vendor's "Web Data Tracking" samples, and PHP's own reading of names.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -206,25 +206,24 @@ def _lists(branch: dict[str, Any]) -> dict[str, Any] | list[Any]:
 def encode_form(fields: Mapping[str, Any]) -> bytes:
     """Brackets again: None and empty containers are left out, booleans are the vendor's "true" and "false"."""
     parts: list[str] = []
-    for name, value in fields.items():
-        _encode(parts, _quoted(str(name)), value)
+    _encode(parts, "", fields.items(), "")
     return "&".join(parts).encode()
 
 
-def _encode(parts: list[str], name: str, value: Any) -> None:
-    """`name` is quoted. Recursion to the depth of `value`, which is a pair where it ends."""
-    if type(value) is str:  # most are
-        parts.append(f"{name}={_quoted(value)}")
-    elif type(value) is dict or isinstance(value, Mapping):
-        for key, item in value.items():
-            _encode(parts, f"{name}%5B{_quoted(str(key))}%5D", item)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _encode(parts, f"{name}%5B{index}%5D", item)
-    elif isinstance(value, bool):
-        parts.append(f"{name}={'true' if value else 'false'}")
-    elif value is not None:
-        parts.append(f"{name}={_quoted(str(value))}")
+def _encode(parts: list[str], before: str, items: Iterable[tuple[Any, Any]], after: str) -> None:
+    """`before` and `after` stand around the quoted name of each item. Recursion to the depth of the values."""
+    for key, value in items:
+        name = f"{before}{key if type(key) is int else _quoted(str(key))}{after}"
+        if type(value) is str:  # most are
+            parts.append(f"{name}={_quoted(value)}")
+        elif isinstance(value, list | tuple):  # before Mapping, as asking for that takes long
+            _encode(parts, f"{name}%5B", enumerate(value), "%5D")
+        elif type(value) is dict or isinstance(value, Mapping):
+            _encode(parts, f"{name}%5B", value.items(), "%5D")
+        elif isinstance(value, bool):
+            parts.append(f"{name}={'true' if value else 'false'}")
+        elif value is not None:
+            parts.append(f"{name}={_quoted(str(value))}")
 
 
 def _quoted(text: str) -> str:

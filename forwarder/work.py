@@ -71,7 +71,7 @@ class Unit(Struct, eq=False):
     @classmethod
     def of(cls, works: Iterable[Work], *, slow: bool = False) -> "Unit":
         whole = list(works)
-        return cls(deque([whole]), frozenset(work.subject for work in whole), slow)
+        return cls(deque([whole]), frozenset([work.event.subject for work in whole]), slow)
 
     def works(self) -> list[Work]:
         return [work for part in self.parts for work in part]

@@ -128,7 +128,7 @@ class Batcher:
         self._busy -= subjects
 
     def due(self, now: float) -> float | None:
-        oldest = next((work for work in self._waiting if work.subject not in self._busy), None)
+        oldest = next((work for work in self._waiting if work.event.subject not in self._busy), None)
         return None if oldest is None else max(0.0, oldest.taken + self._policy.age - now)
 
 

@@ -85,6 +85,7 @@ class Engine:
             if failure := self._failure or self._asides.failure:
                 raise failure
             self._wake.clear()
+            self.ledger.write()  # of all units that have ended meanwhile, at once
             looks = self.breaker.is_running() and not self._quiet
             shut = self._asides.look(unit for _, _, unit in self._later) if looks else None
             self._start()

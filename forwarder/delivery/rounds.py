@@ -101,10 +101,12 @@ class Rounds:
         is down is asked once: of a probe's only the first goes out, and nothing that still waited for its turn."""
         if len(unit.subjects) > 1:
             well = self.breaker.is_running()
+            self.settlement.write()
             chosen, wanted = _one_a_visitor(calls if well else calls[:1]), self.breaker.is_running if well else always
             answers = await asyncio.gather(*(self.calls.make(call, events, planned, wanted) for call in chosen))
             return await self._judge_all(unit, part, answers)
         for call in calls:
+            self.settlement.write()
             answer = await self.calls.make(call, events, planned)
             delay = await self._judge_all(unit, part, [answer])
             if delay is not None or answer.taught or answer.verdict.trouble is not None:

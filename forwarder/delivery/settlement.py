@@ -38,15 +38,19 @@ class Settlement:
         self._late = Counts(self.metrics.late)
 
     async def settle_all(self, outcomes: Iterable[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
-        """Those that the offset alone settles need no task each, and go together: of a thousand, most are such."""
+        """Those that the offset alone settles need no task each, and go together: of a thousand, most are such. They are
+        known after a crash with the next `write`."""
         answer = _answer(evidence)
         left: list[tuple[Work, Outcome]] = []
         for outcome, works in _by_outcome(outcomes):
             settled = set(map(id, self._settle_at_once(works, outcome, answer)))
             left += [(work, outcome) for work in works if id(work) not in settled]
-        self.ledger.write()
         if left:
             await asyncio.gather(*(self.settle(work, outcome, evidence) for work, outcome in left))
+
+    def write(self) -> None:
+        """Before a call: what is settled by then is known after a crash."""
+        self.ledger.write()
 
     def _settle_at_once(self, works: Iterable[Work], outcome: Outcome, answer: int | None) -> list[Work]:
         """Not those for which more than the offset must be durable, nor those that count here no more."""

@@ -30,14 +30,17 @@ def clean(value: Any, depth: int = 0) -> Any:
 
 
 def _clean_container(value: Any, depth: int) -> Any:
-    if type(value) is not dict and not isinstance(value, Mapping):
-        return [item for one in value if (item := clean(one, depth)) is not None]
+    """Most of what is within is text without NUL: it is looked at here, as to ask for each takes longer than to answer."""
+    if isinstance(value, list | tuple):
+        cleaned = [one if type(one) is str and "\0" not in one else clean(one, depth) for one in value]
+        return [item for item in cleaned if item is not None and item != ""]
     found = {}
     for key, one in value.items():
         name = str(key)
         if "\0" in name:
             name = name.replace("\0", "")
-        if name and (item := clean(one, depth)) is not None:
+        item = one if type(one) is str and "\0" not in one else clean(one, depth)
+        if name and item is not None and item != "":
             found[name] = item
     return found
 
@@ -58,7 +61,10 @@ def texts(value: Any) -> list[str]:
     items = value
     if type(value) is not list:
         items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else (value,)
-    return [found for item in items if (found := text(item))]
+    # most are text without NUL, as in _clean_container
+    return [
+        found for item in items if (found := item.strip() if type(item) is str and "\0" not in item else text(item))
+    ]
 
 
 def number(value: Any) -> int | float | None:

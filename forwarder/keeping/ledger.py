@@ -213,6 +213,7 @@ class Ledger:
             self._ahead.committed(partition, offset)
 
     def close(self) -> None:
+        self._ahead.write()
         self._ahead.close()
 
     async def _tell(self, receipt: Receipt | None, now: float) -> bool:

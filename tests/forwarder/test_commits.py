@@ -4,12 +4,14 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
 import pytest
 
 from eventlog.errors import Fenced
 from eventlog.log import Assigned, Item, LogReader, LogScanner, LogWriter, Revoked, Start
 from eventlog.memory import MemoryLog
-from tests.forwarder.small import Chain
+from forwarder.transport import Reply, Request
+from tests.forwarder.small import Batches, Chain
 from tests.forwarder.stand import Upstream, numbered
 from tests.forwarder.world import HeldClock, World
 
@@ -73,3 +75,29 @@ async def test_a_commit_that_comes_too_late_loses_no_partition_that_is_ours_agai
     await world.deliver()
     assert set(upstream.ids()) == {event.id for event in issued}
     assert log.lost == 1
+
+
+@dataclass
+class Looking(Upstream):
+    """Notes which of a visitor's events it has taken, and that stand in no `file`, as that visitor's next call comes."""
+
+    file: Path = Path()
+    unwritten: list[str] = field(default_factory=list)
+
+    async def send(self, request: Request, deadline: float) -> Reply:
+        written = self.file.read_text()
+        for subject in {event["subject"] for event in orjson.loads(request.body)["events"]}:
+            self.unwritten += [one for one in self.of(subject) if one not in written]
+        return await super().send(request, deadline)
+
+
+@pytest.mark.parametrize("kind", [Chain, Batches])
+async def test_what_is_settled_is_written_before_its_visitors_next_call(
+    tmp_path: Path, kind: type[Chain] | type[Batches]
+) -> None:
+    destination = kind()
+    upstream = Looking(pauses=lambda: 1, file=tmp_path / "forwarder" / f"{destination.name}.ahead")
+    world = World(tmp_path, destination, upstream)
+    await world.append(*numbered(300, visitors=7))
+    await world.deliver()
+    assert (len(upstream.received), upstream.unwritten) == (300, [])
