@@ -5,9 +5,9 @@ taken over: it goes to the spool too, and all that comes later behind it. The wa
 moment, the spool runs empty, and the held go straight.
 
 All processes of a data directory share one spool, hence one order. One of them drains it, whoever gets its lease; all
-see how much is left, and go through it until they have seen it empty. They look at the same moments, so that they hold
-at the same moments. Between two processes the order of one key is as good as their looks: one may go straight while the
-other, having looked later, already spools.
+see how much is left, and go through it until they have seen it empty. They go back together: nobody holds before all
+that spool could, and nobody closes before all hold; they look at the same moments, so that is soon. On the way in the
+order of one key is as good as their looks: one may go straight while the other, having looked later, already spools.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from eventlog.clean_end import CleanEnd
 from eventlog.drain import Drain
 from eventlog.errors import AppendError
 from eventlog.log import EventLog, LogState, LogWriter, Position, Record, Settled
-from eventlog.spool_state import SpoolState
+from eventlog.spool_state import SpoolState, Stage
 from eventlog.spooled import flagged, wrap
 from eventlog.straight import Straight
 from eventlog.topics import Topics
@@ -194,17 +194,22 @@ class SpoolingWriter:
 
     async def look(self) -> None:
         """How much is left in the spool, and what follows from it."""
-        quiet = self._hold_until is not None and not self._to_spool
+        spools = self._breaker.state != "closed"
+        others = self._shown.others() if spools else set[Stage]()
+        quiet = self._stage(self._loop.time()) == "holding"
         await self._drain.count()
+        if spools:  # before and after: what they have let in is counted, and they let in nothing since
+            others |= self._shown.others()
+            quiet &= others <= {"holding"}
         left = self._drain.left
         if left and self._breaker.state == "closed":
             self._open(Spooling.LEFT_OVER, f"{left} records wait in the spool")
         if self._breaker.state != "closed" and not self._closing:
-            self._come_back(self._loop.time(), empty=quiet and not left)
+            self._come_back(self._loop.time(), others, empty=quiet and not left)
         self._show()
 
-    def _come_back(self, now: float, *, empty: bool) -> None:
-        """As far as the log's state, and what is on its way to it, allow."""
+    def _come_back(self, now: float, others: set[Stage], *, empty: bool) -> None:
+        """As far as the log's state, what is on its way to it, and the other processes allow."""
         primary = self._primary.state()
         if primary.status == "down":
             self._open(Spooling.AWAY, primary.detail)
@@ -216,10 +221,17 @@ class SpoolingWriter:
         if empty:
             self._close(now)
         elif self._hold_until is None:
-            near = self._drain.left <= LOW_WATER and self._breaker.may_close(now)
+            near = self._stage(now) == "ready" and others <= {"ready", "holding"}
             self._hold_until = now + HOLD_SECONDS if near else None
         elif now > self._hold_until or self._crowded():
             self._release()
+
+    def _stage(self, now: float) -> Stage:
+        if self._breaker.state == "closed":
+            return "closed"
+        if self._hold_until is not None and not self._to_spool:
+            return "holding"
+        return "ready" if self._drain.left <= LOW_WATER and self._breaker.may_close(now) else "spooling"
 
     def _close(self, now: float) -> None:
         """What was held goes straight now, and all that comes behind it."""
@@ -240,4 +252,4 @@ class SpoolingWriter:
         self._metrics.spooled.set(self._drain.left)
         self._metrics.spool_breaker.set(CODES[self._breaker.state])
         self._metrics.state.set(STATES[self.state().status])
-        self._shown.show(self._breaker, self._drain.left, self._drain.done)
+        self._shown.show(self._breaker, self._stage(self._loop.time()), self._drain.left, self._drain.done)
