@@ -112,8 +112,10 @@ def _straighten_sensors(data: dict[str, Any]) -> list[Remark]:
 
 def _transposed(columns: dict[str, Any]) -> list[dict[str, Any]]:
     """`sensors[uuid][0]` means `sensors[0][uuid]` (the vendor's Node sample); a lone `sensors[uuid]` is the first's.
-    Indexes that leave some out (`sensors[0]`, `sensors[x]`) fall in here too: then the rows are in order of arrival."""
-    if columns and all(isinstance(column, dict) for column in columns.values()):
+    Indexes that leave some out (`sensors[0]`, `sensors[x]`) fall in here too: then the rows are in order of arrival. No
+    other name may go: by it privacy knows what it must not keep."""
+    indexed = all(len(name) == 1 or name.isdecimal() for name in columns)
+    if columns and indexed and all(isinstance(column, dict) for column in columns.values()):
         return list(columns.values())
     rows: list[dict[str, Any]] = []
     for name, column in columns.items():
