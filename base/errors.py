@@ -30,7 +30,7 @@ class SettingsError(UserError):
     exit_code = 2
 
     def __init__(self, faults: Sequence[str], source: str) -> None:
-        self.faults = tuple(faults)
+        self.faults, self.source = tuple(faults), source
         lines = "".join(f"\n  - {fault}" for fault in self.faults)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
         super().__init__(f"{source}: {count} in the configuration:{lines}")

@@ -30,6 +30,7 @@ from base.ready import PARENT_PID, READY_FD
 
 PREFIX = "OCHN_"
 CONFIG_VARIABLE = "OCHN_CONFIG"  # the file's path
+ENVIRONMENT: Final = "the environment"  # where settings come from that no file holds
 _QUOTE = "'"  # around the names in pydantic's words about a union
 # pydantic's words where they are Python's, not the file's.
 _EXPECTED: Final[Mapping[str, str]] = {
@@ -274,4 +275,4 @@ def load(model: type[R], environ: Mapping[str, str], path: Path | None = None) -
     """Reads `path`, else the file `OCHN_CONFIG` names, else the environment alone."""
     path = path or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     raw = read_sources(path, environ)
-    return validate(model, raw, str(path) if path else "the environment", tuple(filter(_is_setting, environ)))
+    return validate(model, raw, str(path) if path else ENVIRONMENT, tuple(filter(_is_setting, environ)))

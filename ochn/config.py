@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from base.errors import SettingsError
 from base.masking import MASK
-from base.settings import CONFIG_VARIABLE, Name, load
+from base.settings import CONFIG_VARIABLE, ENVIRONMENT, Name, load
 from collector.settings import CollectorRoot, KeySettings
 from forwarder.settings import AnyDestination, ForwarderRoot, SandboxRoot
 
@@ -45,10 +45,15 @@ def load_settings(chosen: Path | None, overrides: Mapping[str, str]) -> tuple[Se
     try:
         return load(Settings, environ, path), environ
     except SettingsError as error:
-        if path is not None:
-            raise
-        alone = f"the environment alone, as there is no ./{DEFAULT_FILE} and --config names none"
-        raise SettingsError(error.faults, alone) from error
+        alone = f"{ENVIRONMENT} alone, as there is no ./{DEFAULT_FILE} and --config names none"
+        faults = [_of_flags(fault, overrides) for fault in error.faults]
+        raise SettingsError(faults, alone if error.source == ENVIRONMENT else error.source) from error
+
+
+def _of_flags(fault: str, overrides: Mapping[str, str]) -> str:
+    """Flags are variables to those who read the settings, and flags to who wrote them."""
+    variable = fault[fault.rfind("(") + 1 : -1]
+    return fault.removesuffix(f"({variable})") + "(of the command line)" if variable in overrides else fault
 
 
 def masked(value: Any) -> Any:

@@ -69,6 +69,11 @@ def test_a_flag_that_can_not_be_is_named_before_anything_is_made(
     assert (code, f"Invalid value for '--{flag}'" in told, list(tmp_path.iterdir())) == (2, True, [])
 
 
+def test_a_fault_of_a_flag_is_not_said_to_be_the_environments(ask: Ask) -> None:
+    code, told = ask("dev", "--kafka=nobody", "--port=0", "--sandbox-port=0")
+    assert (code, "'nobody' is not (of the command line)\n" in told, "OCHN_" in told) == (2, True, False)
+
+
 @pytest.mark.parametrize(
     ("served", "said"),
     [
