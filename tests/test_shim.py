@@ -47,6 +47,16 @@ def test_its_page_names_all_that_may_be_asked_for() -> None:
     assert set(re.findall(r"options\.(\w+)", script)) | parts == set(names)
 
 
+def test_what_it_is_said_to_say_it_says() -> None:
+    said = (STATIC / "omnichannel.js").read_text() + (ROOT / "collector/replies.py").read_text()
+    table = (ROOT / "docs/omnichannel.md").read_text().partition("## When nothing arrives")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    assert len(told) == 8
+    for phrase in told:
+        parts = re.split(r"(?<=dropped: )| (?=0$)", phrase)
+        assert all(part in said for part in parts), phrase
+
+
 def test_every_behaviour_of_its_page_is_a_test() -> None:
     page = (ROOT / "docs/omnichannel.md").read_text()
     table = page.partition("## The behaviours")[2].partition("\n## ")[0].partition("|---|")[2]
