@@ -161,7 +161,7 @@ class Rounds:
             outcome = told.get(work.event.id)
             if outcome is not None and outcome.kind == "delivered":
                 self.breaker.delivered()
-            elif outcome is not None and outcome.kind == "dead" and self.breaker.refuses(outcome.reason):
+            elif outcome is not None and outcome.kind == "dead" and self._refused_too_often(work, outcome):
                 held = outcome
                 continue
             if outcome is not None:
@@ -170,6 +170,10 @@ class Rounds:
             detail = f"{held.reason}, {self.breaker.same_refusals} times in a row: {held.detail}"
             self._pause(Trouble.SAME_REFUSAL, detail)
         return outcomes, held
+
+    def _refused_too_often(self, work: Work, outcome: Outcome) -> bool:
+        """Who replays what is refused again learns no more by it; held back, it would keep those that are new waiting."""
+        return not work.event.replayed and self.breaker.refuses(outcome.reason)
 
     async def _settle(self, unit: Unit, outcomes: list[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
         if not outcomes:

@@ -93,6 +93,22 @@ async def test_the_same_refusal_again_and_again_pauses_instead_of_burying_all(tm
     assert len(set(upstream.ids())) == 36
 
 
+async def test_what_is_replayed_and_refused_again_keeps_nobody_waiting(tmp_path: Path) -> None:
+    def picky(call: dict[str, Any]) -> Reply | None:
+        bad = any(event["subject"] == "bad" for event in call["events"])
+        return Reply(404, {}, b"no such asset") if bad else None
+
+    upstream = Upstream(fault=picky)
+    world = World(tmp_path, Batches(), upstream, settings=ForwarderSettings(same_refusals=5))
+    again = [make_event(number, "bad")._replace(replayed=True) for number in range(40)]
+    await world.append(*again, make_event(40, "good"))
+    async with world.running() as delivery:
+        await world.until_committed()
+        assert status_of(world, delivery)["state"] == "running"
+    assert upstream.ids() == ["event-00040"]
+    assert len(await world.standing(TOPICS.dead_letters.name)) == 40
+
+
 class Registers(Batches):
     """Of a batch, a call for each: as EngageLab's people are registered."""
 
