@@ -11,6 +11,7 @@ from typing import Final
 import orjson
 
 from base.errors import StartError
+from base.files import write_whole
 
 LAYOUT_VERSION: Final = 1
 
@@ -56,7 +57,7 @@ def prepare_data_dir(data_dir: Path) -> Path:
         if not os.access(data_dir, os.W_OK | os.X_OK):
             raise PermissionError(0, "permission denied")
         if not layout.exists():
-            _write_whole(layout, orjson.dumps({"version": LAYOUT_VERSION}))
+            write_whole(layout, orjson.dumps({"version": LAYOUT_VERSION}), draft=str(os.getpid()))
         version = _version(layout)
     if version > LAYOUT_VERSION:
         raise StartError(
@@ -85,10 +86,3 @@ def _writable(data_dir: Path) -> Iterator[None]:
             f"the data directory {data_dir} can't be used: {error.strerror}",
             "give this user the right to write there, or choose another with --data-dir",
         ) from error
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Never half a file under its name, also when two processes start at once."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)

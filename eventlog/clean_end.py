@@ -7,6 +7,8 @@ the middle leaves none.
 from contextlib import suppress
 from pathlib import Path
 
+from base.files import write_whole
+
 
 class CleanEnd:
     """OSError when the disk refuses to forget; what it refuses to keep is only looked up once more."""
@@ -23,7 +25,5 @@ class CleanEnd:
         self._path.unlink(missing_ok=True)
 
     def keep(self, offset: int) -> None:
-        draft = self._path.with_suffix(".draft")
         with suppress(OSError):
-            draft.write_text(str(offset))
-            draft.replace(self._path)
+            write_whole(self._path, b"%d" % offset)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from base.clock import Clock, rfc3339
+from base.files import write_whole
 from base.process import is_running
 from eventlog.breaker import Breaker
 
@@ -77,9 +78,7 @@ class SpoolState:
 
     def _write(self, document: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_suffix(".draft")
-        draft.write_bytes(document)
-        draft.replace(self._path)
+        write_whole(self._path, document)
 
 
 def shown(spool_dir: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Tells when the wall clock was set while the forwarder runs: in the log, in a metric, and to `ochn status`.
 
-No timer goes by that clock, and nothing expires by it (forwarder/keeping/store.py); but the times that events, receipts and log
-lines bear do, and a vendor's, so whoever reads those wants to know.
+No timer goes by that clock, and nothing expires by it (forwarder/keeping/store.py); but the times that events, receipts and
+log lines bear do, and a vendor's, so whoever reads those wants to know.
 """
 
 from contextlib import suppress
@@ -12,9 +12,9 @@ from typing import Any, Final
 import orjson
 
 from base.clock import Clock, rfc3339
+from base.files import write_whole
 from base.logs import Logger
 from base.metrics import ForwarderMetrics
-from eventlog.embedded import files
 
 LOOK_SECONDS: Final = 1.0
 LEAST_SECONDS: Final = 5.0  # of a jump: NTP steps by less, and a machine that sleeps for a moment does
@@ -62,4 +62,4 @@ class ClockWatch:
         with suppress(OSError):  # a disk that is full: the log has told it
             path = _path(self.data_dir)
             path.parent.mkdir(parents=True, exist_ok=True)
-            files.replace(path, orjson.dumps({"at": rfc3339(now), "seconds": round(jump, 1)}))
+            write_whole(path, orjson.dumps({"at": rfc3339(now), "seconds": round(jump, 1)}))

@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 
 from base.errors import UserError
+from base.files import write_whole
 from base.settings import CONFIG_VARIABLE, PREFIX, load, validate
 from ochn.config import Settings, find_file, load_settings
 from ochn.serving.dev import dev_config
@@ -31,9 +32,7 @@ def remember(data_dir: Path, environ: Mapping[str, str]) -> None:
         if name.startswith(PREFIX) and name.startswith(_REMEMBERED) and "PASSWORD" not in name
     }
     document = {"config": environ.get(CONFIG_VARIABLE), "told": told}
-    draft = data_dir / f"{_FILE}.{os.getpid()}"
-    draft.write_bytes(orjson.dumps(document))
-    draft.replace(data_dir / _FILE)
+    write_whole(data_dir / _FILE, orjson.dumps(document), draft=str(os.getpid()))
 
 
 def settings_of(config: Path | None, data_dir: Path | None) -> Settings:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from base.clock import Clock, rfc3339
+from base.files import write_whole
 from forwarder.delivery.breaker import Breaker
 from forwarder.destinations.base import Outcome
 
@@ -96,9 +97,7 @@ class Status:
         body = orjson.dumps(document)
         if body != self._shown:
             self._shown = body
-            draft = self.path.with_name(f"{self.path.name}.draft")
-            draft.write_bytes(body)
-            draft.replace(self.path)
+            write_whole(self.path, body)
 
     def _rate(self) -> float:
         """Events delivered a second."""

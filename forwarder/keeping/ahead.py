@@ -23,6 +23,7 @@ from zlib import crc32
 
 import orjson
 
+from base.files import write_whole
 from base.logs import Logger
 from eventlog.log import NOTE_CHARACTERS
 from forwarder.destinations.base import Outcome, delivered
@@ -165,10 +166,8 @@ class Ahead:
         self.close()
         self._lines.clear()
         body = b"".join(line for number, known in self._partitions.items() for line in known.lines(number))
-        draft = self._path.with_name(f"{self._path.name}.draft")
         try:
-            draft.write_bytes(body)
-            draft.replace(self._path)
+            write_whole(self._path, body)
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
             self._fail(error)
