@@ -27,6 +27,7 @@ from pydantic import (
 from base.errors import SettingsError
 from base.masking import MASK, is_secret_name
 from base.ready import PARENT_PID, READY_FD
+from base.values import NOTHING
 
 PREFIX = "OCHN_"
 CONFIG_VARIABLE = "OCHN_CONFIG"  # the file's path
@@ -199,9 +200,9 @@ def _json_or_text(value: str) -> Any:
         return value
 
 
-def validate(model: type[R], raw: Mapping[str, Any], source: str, variables: Collection[str] = ()) -> R:
+def validate(model: type[R], raw: Mapping[str, Any], source: str, variables: Mapping[str, str] = NOTHING) -> R:
     """The frozen settings, or one SettingsError that lists every fault with key, value and expectation, and which of
-    the environment's `variables` it came by."""
+    the environment's `variables` it came by, as those are called."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -218,10 +219,10 @@ def _joined(faults: Iterable[str]) -> list[str]:
     return [f"{value}: expected {', '.join(each)}" if any(each) else value for value, each in expectations.items()]
 
 
-def _by(fault: str, variables: Collection[str]) -> str:
+def _by(fault: str, variables: Mapping[str, str]) -> str:
     place = re.split(r" = |: ", fault, maxsplit=1)[0]
     found = (name for name in variables if f"{place}.".startswith(f"{'.'.join(_steps(name)[0])}."))
-    return "".join(f" ({name})" for name in sorted(found, key=len)[-1:])
+    return "".join(f" ({variables[name]})" for name in sorted(found, key=len)[-1:])
 
 
 def _fault(detail: Any, raw: Any) -> str:
@@ -271,8 +272,10 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-def load(model: type[R], environ: Mapping[str, str], path: Path | None = None) -> R:
-    """Reads `path`, else the file `OCHN_CONFIG` names, else the environment alone."""
+def load(model: type[R], environ: Mapping[str, str], path: Path | None = None, flags: Collection[str] = ()) -> R:
+    """Reads `path`, else the file `OCHN_CONFIG` names, else the environment alone. `flags`: variables that stand for what
+    the command line said."""
     path = path or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     raw = read_sources(path, environ)
-    return validate(model, raw, str(path) if path else ENVIRONMENT, tuple(filter(_is_setting, environ)))
+    variables = {name: "of the command line" if name in flags else name for name in filter(_is_setting, environ)}
+    return validate(model, raw, str(path) if path else ENVIRONMENT, variables)

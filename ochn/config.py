@@ -43,17 +43,12 @@ def load_settings(chosen: Path | None, overrides: Mapping[str, str]) -> tuple[Se
     if path is not None:
         environ[CONFIG_VARIABLE] = str(path.resolve())
     try:
-        return load(Settings, environ, path), environ
+        return load(Settings, environ, path, flags=overrides), environ
     except SettingsError as error:
+        if error.source != ENVIRONMENT:
+            raise
         alone = f"{ENVIRONMENT} alone, as there is no ./{DEFAULT_FILE} and --config names none"
-        faults = [_of_flags(fault, overrides) for fault in error.faults]
-        raise SettingsError(faults, alone if error.source == ENVIRONMENT else error.source) from error
-
-
-def _of_flags(fault: str, overrides: Mapping[str, str]) -> str:
-    """Flags are variables to those who read the settings, and flags to who wrote them."""
-    variable = fault[fault.rfind("(") + 1 : -1]
-    return fault.removesuffix(f"({variable})") + "(of the command line)" if variable in overrides else fault
+        raise SettingsError(error.faults, alone) from error
 
 
 def masked(value: Any) -> Any:
