@@ -5,8 +5,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
-from msgspec.structs import replace
-
 from base.reasons import Quarantine, Warned
 from base.values import Value
 from collector.calls import Call
@@ -80,8 +78,7 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
     if when.bad:
         remarks.append(Remark(Warned.BAD_CLIENT_TIME, "ts, sentAt"))
     reasons = reasons_of(remarks) if remarks else ()
-    event = replace(
-        shared,
+    event = shared._replace(
         id=sent.id,
         type=f"ochn.{call.surface}.{name}",
         subject=visitor.subject or sent.id,

@@ -21,15 +21,15 @@ _PASSING: Final = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, 
 
 async def offsets_of(admin: AIOKafkaAdminClient, group: str, topic: str) -> Mapping[int, int]:
     """partition -> offset. KafkaError when the coordinator does not know in time."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                try:
-                    return await _ask(admin, group, topic)
-                except _PASSING:
-                    await asyncio.sleep(PAUSE)
-    except TimeoutError:
-        return await _ask(admin, group, topic)  # for its reason
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE
+    while True:
+        try:
+            return await _ask(admin, group, topic)
+        except _PASSING:
+            if loop.time() >= until:
+                raise
+            await asyncio.sleep(PAUSE)
 
 
 async def _ask(admin: AIOKafkaAdminClient, group: str, topic: str) -> Mapping[int, int]:

@@ -27,6 +27,11 @@ class _Partition:
     head_since: float = 0.0
     works: dict[int, Work] = field(default_factory=dict)
 
+    @property
+    def first(self) -> Work | None:
+        """The first that is not settled: what the committed offset waits for."""
+        return self.works.get(self.offsets.committable)
+
 
 COMMIT_EVENTS: Final = 1000
 
@@ -70,8 +75,7 @@ class Ledger:
 
     def first_waiting(self) -> list[Work]:
         """Of each partition the first that is not settled, where there is one."""
-        firsts = (held.works.get(held.offsets.committable) for held in self._partitions.values())
-        return [work for work in firsts if work is not None]
+        return [first for held in self._partitions.values() if (first := held.first) is not None]
 
     def heads(self, now: float) -> list[tuple[Work, float]]:
         """What the committed offset of a partition without room waits for while others behind it are settled, and
@@ -81,7 +85,7 @@ class Ledger:
             if held.out < self._window or not held.offsets.ahead:
                 held.head = None
                 continue
-            head = held.works.get(held.offsets.committable)
+            head = held.first
             if head is not held.head:
                 held.head, held.head_since = head, now
             if head is not None and not head.aside:
