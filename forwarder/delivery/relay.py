@@ -62,13 +62,14 @@ class Relay:
         working = [asyncio.create_task(self.engine.run()), asyncio.create_task(self._keep_committing(reader))]
         try:
             while not ending.is_set() and not any(task.done() for task in working):
-                room = self._room()
+                room, committed_at = self._room(), self._committed_at
                 item = await reader.next(room, WAIT if room else FULL_WAIT)
                 async with self._taking:
                     if item is not None:
                         await self._take(item)
                     await self._admit()
-                if item is None or self.clock.monotonic() - self._committed_at >= COMMIT_SECONDS:
+                idle = item is None and self._committed_at == committed_at  # and `_keep_committing` has not just been
+                if idle or self.clock.monotonic() - self._committed_at >= COMMIT_SECONDS:
                     await self._commit(reader)
             for task in working:
                 if task.done():

@@ -86,7 +86,7 @@ class FactStore:
     def _seen(self, owner: str, doc: bytes, seen: float) -> Doc:
         now, found = self._store.now(), orjson.loads(doc)
         if now - seen > SEEN_SECONDS:
-            self._store.write("UPDATE facts SET seen = ? WHERE owner = ?", (now, owner))
+            self._store.write_soon("UPDATE facts SET seen = ? WHERE owner = ?", (now, owner))
         return cast("Doc", found)
 
     async def put(self, facts: Sequence[Fact], events: Iterable[Event], stamp: int | None = None) -> bool:
@@ -134,10 +134,10 @@ class FactStore:
         finally:
             self._appending.remove(appending)
             appending.set_result(None)
-        written = self._store.write(*_statement(owner, body, self._store.now()))
+        written = self._store.write_soon(*_statement(owner, body, self._store.now()))
         written.add_done_callback(lambda _: self._written(owner, doc))
         if len(self._unwritten) > GROUP:
-            await written
+            await self._store.settled()
 
     def _written(self, owner: str, doc: Doc) -> None:
         if self._unwritten.get(owner) is doc:

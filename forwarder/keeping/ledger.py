@@ -49,7 +49,7 @@ class Ledger:
         self._durable = durable
         self._clock = clock
         self._window = window
-        self._enough = min(COMMIT_EVENTS, max(1, window // 4))
+        self._enough = min(COMMIT_EVENTS, max(1, window // 2))
         self._partitions: dict[int, _Partition] = {}
         self.waiting = 0  # events taken and not settled
         self.waiting_bytes = 0

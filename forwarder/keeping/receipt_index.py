@@ -42,10 +42,10 @@ class ReceiptIndex:
                 return
             self._noted[receipt.partition] = now
         row = (receipt.partition, receipt.single, receipt.first_offset, position.partition, position.offset, now)
-        self.store.write("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)", row)
+        self.store.write_soon("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)", row)
         if now - self._cleared > KEPT_SECONDS / 100:
             self._cleared = now
-            self.store.write("DELETE FROM receipts WHERE at < ?", (now - KEPT_SECONDS,))
+            self.store.write_soon("DELETE FROM receipts WHERE at < ?", (now - KEPT_SECONDS,))
 
 
 @dataclass(frozen=True, slots=True)

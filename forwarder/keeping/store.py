@@ -24,6 +24,7 @@ from base.logs import Logger
 from eventlog.log import LogScanner, StoredRecord
 
 GROUP: Final = 1000  # statements a transaction
+SOON_SECONDS: Final = 0.02  # a transaction costs as much as ten statements
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS taken_in (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
@@ -54,6 +55,7 @@ class Store:
         self._log = log
         self._writes: deque[tuple[Statement, asyncio.Future[None]]] = deque()
         self._flushing: asyncio.Task[None] | None = None
+        self._soon: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, "store")
         self._writing = _open(path, clock.now(), log)
         self._reading = connect(path)
@@ -75,11 +77,28 @@ class Store:
 
     def write(self, query: str, parameters: Sequence[Any]) -> asyncio.Future[None]:
         """Done once its group is committed. Groups are committed in the order of these calls."""
+        done = self._add(query, parameters)
+        self._begin()
+        return done
+
+    def write_soon(self, query: str, parameters: Sequence[Any]) -> asyncio.Future[None]:
+        """As `write`, for what nobody waits for: with all that comes within SOON_SECONDS, or with the next `write`."""
+        done = self._add(query, parameters)
+        if self._soon is None and self._flushing is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self._begin)
+        return done
+
+    def _add(self, query: str, parameters: Sequence[Any]) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writes.append(((query, parameters), done))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
         return done
+
+    def _begin(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        if self._flushing is None and self._writes:
+            self._flushing = asyncio.create_task(self._flush())
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()
@@ -120,6 +139,7 @@ class Store:
 
     async def settled(self) -> None:
         """Returns once everything written so far is committed."""
+        self._begin()
         if self._flushing is not None:
             await asyncio.shield(self._flushing)
 
