@@ -4,7 +4,9 @@ That is the whole of order per visitor: events leave in the order they came, and
 """
 
 import heapq
+import math
 from collections import deque
+from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
@@ -79,6 +81,20 @@ class Lanes:
         return None
 
 
+@dataclass(slots=True)
+class _Free:
+    """The free visitors' events, as a look through all found them, and with those that came since."""
+
+    events: int = 0
+    bytes: int = 0
+    oldest: float = math.inf  # since when it waits
+
+    def add(self, work: Work) -> None:
+        self.events += 1
+        self.bytes += work.size
+        self.oldest = min(self.oldest, work.taken)
+
+
 class Batcher:
     """A batch is full at the policy's events or bytes, and goes anyway when its oldest has waited for its age."""
 
@@ -86,14 +102,19 @@ class Batcher:
         self._policy = policy
         self._waiting: deque[Work] = deque()
         self._busy: set[str] = set()
+        self._free: _Free | None = _Free()  # None: to be looked for; thousands may wait, mostly for the busy ones
 
     def add(self, work: Work) -> None:
         self._waiting.append(work)
+        if self._free is not None and work.event.subject not in self._busy:
+            self._free.add(work)
 
     def take(self, now: float) -> list[Work]:
-        works, full = self._next()
-        if not works or not (full or now >= works[0].taken + self._policy.age):
+        free = self._free or self._look()
+        full = free.events >= self._policy.events or free.bytes >= self._policy.bytes
+        if not (full or now >= free.oldest + self._policy.age):
             return []
+        works = self._next()
         if works[-1] is self._waiting[len(works) - 1]:  # nobody was passed over
             for _ in works:
                 self._waiting.popleft()
@@ -101,35 +122,43 @@ class Batcher:
             chosen = set(map(id, works))
             self._waiting = deque([work for work in self._waiting if id(work) not in chosen])
         self._busy.update([work.event.subject for work in works])
+        self._free = None
         return works
 
-    def _next(self) -> tuple[list[Work], bool]:
-        """The free visitors' events in order, up to the limits, and whether a limit was met. One event that is larger
-        than the limit goes alone."""
+    def _look(self) -> _Free:
+        busy = self._busy
+        works = [work for work in self._waiting if work.event.subject not in busy]
+        self._free = _Free(len(works), sum([work.size for work in works]), works[0].taken if works else math.inf)
+        return self._free
+
+    def _next(self) -> list[Work]:
+        """The free visitors' events in order, up to the limits. One event that is larger than the limit goes alone."""
         works: list[Work] = []
         size, busy = 0, self._busy
         for work in self._waiting:
             if work.event.subject in busy:
                 continue
             if works and size + work.size > self._policy.bytes:
-                return works, True
+                break
             works.append(work)
             size += work.size
             if len(works) == self._policy.events:
-                return works, True
-        return works, size >= self._policy.bytes
+                break
+        return works
 
     def claim(self, subject: str) -> bool:
         free = subject not in self._busy
         self._busy.add(subject)
+        self._free = None
         return free
 
     def release(self, subjects: frozenset[str]) -> None:
         self._busy -= subjects
+        self._free = None
 
     def due(self, now: float) -> float | None:
-        oldest = next((work for work in self._waiting if work.event.subject not in self._busy), None)
-        return None if oldest is None else max(0.0, oldest.taken + self._policy.age - now)
+        free = self._free or self._look()
+        return max(0.0, free.oldest + self._policy.age - now) if free.events else None
 
 
 def unit_events(policy: BatchPolicy) -> int:

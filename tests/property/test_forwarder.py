@@ -96,6 +96,59 @@ def test_no_visitor_is_in_two_units_and_all_leave_in_order(kind: str, steps: lis
         assert numbers == sorted(numbers)
 
 
+class Plain:
+    """Batches as POLICY says, looked for anew each time."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Work] = []
+        self.busy: set[str] = set()
+
+    def free(self) -> list[Work]:
+        return [one for one in self.waiting if one.subject not in self.busy]
+
+    def take(self, now: float) -> list[Work]:
+        free, unit = self.free(), list[Work]()
+        if not free or (len(free) < POLICY.events and sum(one.size for one in free) < POLICY.bytes and self.due(now)):
+            return []
+        for one in free[: POLICY.events]:
+            if unit and sum(two.size for two in (*unit, one)) > POLICY.bytes:
+                break
+            unit.append(one)
+        self.waiting = [one for one in self.waiting if one not in unit]
+        self.busy |= {one.subject for one in unit}
+        return unit
+
+    def due(self, now: float) -> float | None:
+        return max(0.0, self.free()[0].taken + POLICY.age - now) if self.free() else None
+
+
+@unhurried
+@given(STEPS)
+def test_a_batch_goes_when_it_is_full_or_old_whatever_was_asked_before(steps: list[tuple[str, int, int]]) -> None:
+    queue, plain = Batcher(POLICY), Plain()
+    flying: deque[frozenset[str]] = deque()
+    now = 0.0
+    for number, (step, which, amount) in enumerate(steps):
+        if step == "add":
+            added = work(number, which, amount, now)
+            queue.add(added)
+            plain.waiting.append(added)
+        elif step == "take":
+            now += amount
+            unit = queue.take(now)
+            assert unit == plain.take(now)
+            flying.extend([frozenset(one.subject for one in unit)] if unit else [])
+        elif step == "claim":
+            if queue.claim(f"v{which}"):
+                plain.busy.add(f"v{which}")
+                flying.append(frozenset([f"v{which}"]))
+        elif flying:
+            flying.rotate(which)
+            plain.busy -= flying[0]
+            queue.release(flying.popleft())
+        assert queue.due(now) == plain.due(now)
+
+
 def check_limits(kind: str, unit: list[Work], now: float) -> None:
     if kind == "lanes":
         assert len({one.subject for one in unit}) <= 1
