@@ -110,11 +110,12 @@ class Batcher:
             self._free.add(work)
 
     def take(self, now: float) -> list[Work]:
-        free = self._free or self._look()
-        full = free.events >= self._policy.events or free.bytes >= self._policy.bytes
-        if not (full or now >= free.oldest + self._policy.age):
+        if self._free is not None and not self._is_due(self._free, now):
             return []
-        works = self._next()
+        works, free = self._next()
+        if not self._is_due(free, now):
+            self._free = free  # all of them
+            return []
         if works[-1] is self._waiting[len(works) - 1]:  # nobody was passed over
             for _ in works:
                 self._waiting.popleft()
@@ -125,26 +126,25 @@ class Batcher:
         self._free = None
         return works
 
-    def _look(self) -> _Free:
-        busy = self._busy
-        works = [work for work in self._waiting if work.event.subject not in busy]
-        self._free = _Free(len(works), sum([work.size for work in works]), works[0].taken if works else math.inf)
-        return self._free
+    def _is_due(self, free: _Free, now: float) -> bool:
+        full = free.events >= self._policy.events or free.bytes >= self._policy.bytes
+        return full or now >= free.oldest + self._policy.age
 
-    def _next(self) -> list[Work]:
-        """The free visitors' events in order, up to the limits. One event that is larger than the limit goes alone."""
+    def _next(self) -> tuple[list[Work], _Free]:
+        """The free visitors' events in order, up to the limits, and what was found until then. One event that is larger
+        than the limit goes alone."""
         works: list[Work] = []
         size, busy = 0, self._busy
         for work in self._waiting:
             if work.event.subject in busy:
                 continue
-            if works and size + work.size > self._policy.bytes:
+            size += work.size
+            if works and size > self._policy.bytes:
                 break
             works.append(work)
-            size += work.size
             if len(works) == self._policy.events:
                 break
-        return works
+        return works, _Free(len(works), size, works[0].taken if works else math.inf)
 
     def claim(self, subject: str) -> bool:
         free = subject not in self._busy
@@ -157,8 +157,11 @@ class Batcher:
         self._free = None
 
     def due(self, now: float) -> float | None:
-        free = self._free or self._look()
-        return max(0.0, free.oldest + self._policy.age - now) if free.events else None
+        oldest = self._free.oldest if self._free is not None else self._oldest()
+        return max(0.0, oldest + self._policy.age - now) if oldest < math.inf else None
+
+    def _oldest(self) -> float:
+        return next((work.taken for work in self._waiting if work.event.subject not in self._busy), math.inf)
 
 
 def unit_events(policy: BatchPolicy) -> int:
