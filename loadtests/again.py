@@ -25,6 +25,7 @@ from rich.table import Table
 
 from loadtests.filling import LogOptions, fill
 from loadtests.forwarding import STALLED, TARGETS
+from loadtests.options import file
 from loadtests.pinned import FORWARDER_CORE, SINK_CORE, destination, figures, forwarder, sink
 from tests.support.kafka import KafkaServer
 
@@ -161,7 +162,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--log", choices=sorted(LOGS), default="kafka")
     parser.add_argument("--kinds", nargs="+", choices=sorted(TARGETS), default=sorted(TARGETS))
     parser.add_argument("--troubles", nargs="+", choices=sorted(TROUBLES), help="default: all that the log knows")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--json", type=file, metavar="FILE", help="write the figures there as well")
     given = parser.parse_args(arguments)
     rows = []
     with tempfile.TemporaryDirectory(prefix="ochn-again-") as folder, a_broker(given.log, Path(folder, "k")) as broker:

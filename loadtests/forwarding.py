@@ -26,6 +26,7 @@ from rich.table import Table
 
 from loadtests.filling import LogOptions, fill
 from loadtests.machine import cpu_seconds, describe, resident_mb
+from loadtests.options import file
 from loadtests.picture import Stamp, canvas, save
 from loadtests.pinned import FORWARDER_CORE, bare_client, destination, figures, forwarder, sink, standing_still
 from loadtests.slices import SLICE_SECONDS, Sample, bare_us, ratio, ratios, stretches
@@ -163,8 +164,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--log", choices=("embedded", "kafka"), default="embedded")
     parser.add_argument("--kafka", default="127.0.0.1:9092", metavar="HOST:PORT")
     parser.add_argument("--kinds", nargs="+", choices=sorted(TARGETS), default=sorted(TARGETS))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the lag over time there")
+    parser.add_argument("--json", type=file, metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--picture", type=file, metavar="FILE", help="draw the lag over time there")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="ochn-bench-") as data:
         runs = bench_forwarding(LogOptions(given.log, given.kafka, Path(data), given.events), given.kinds)

@@ -26,6 +26,7 @@ from eventlog.appending import append_durably
 from eventlog.log import LogWriter
 from loadtests.again import NOWHERE, a_broker
 from loadtests.filling import LogOptions, a_sale, open_writer
+from loadtests.options import file
 from loadtests.pinned import FORWARDER_CORE, HOST, SINK_CORE, forwarder, free_port, pinned
 
 TICK = 0.1  # seconds between two appends
@@ -134,7 +135,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rate", type=int, default=50, help="events a second")
     parser.add_argument("--hang", default="footprints", metavar="DESTINATION")
     parser.add_argument("--logs", nargs="+", choices=("embedded", "kafka"), default=["embedded", "kafka"])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--json", type=file, metavar="FILE", help="write the figures there as well")
     given = parser.parse_args(arguments)
     rises = []
     with tempfile.TemporaryDirectory(prefix="ochn-bench-") as folder:

@@ -30,6 +30,7 @@ from loadtests.forwarding import MEMORY_TARGET, STEADY, bench_forwarding
 from loadtests.hostile import hostile
 from loadtests.lines import COLUMNS, Line, Target, cells, line, markdown, unmeasured
 from loadtests.machine import describe
+from loadtests.options import file, folder
 from loadtests.picture import Stamp
 from loadtests.servers import HOST
 from loadtests.stand import Options, Stand, stand
@@ -100,9 +101,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--short", action="store_true", help="one second a run: only whether it works")
     parser.add_argument("--parts", default=",".join([*PARTS, GROWTH]), help="of: %(default)s")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there")
-    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw how it grows there, as growth.png")
+    parser.add_argument("--json", type=file, metavar="FILE", help="write every figure there")
+    parser.add_argument("--markdown", type=file, metavar="FILE", help="write the table there")
+    parser.add_argument("--pictures", type=folder, metavar="FOLDER", help="draw how it grows there, as growth.png")
     return parser.parse_args(given)
 
 

@@ -14,12 +14,12 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import brotli
 
 from loadtests.machine import describe
+from loadtests.options import file
 from loadtests.shim_losses import losses, outage, restores
 from loadtests.shim_stand import Figure, Stand, stand
 from loadtests.shim_times import times
@@ -73,7 +73,7 @@ def main(given: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="make bench-shim", description="The bars of omnichannel.js.")
     parser.add_argument("--share", type=float, default=1.0, help="of the full trials")
     parser.add_argument("--parts", default=",".join(PARTS), help="of: %(default)s")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there; other parts' stay")
+    parser.add_argument("--json", type=file, metavar="FILE", help="write every figure there; other parts' stay")
     asked = parser.parse_args(given)
     kept = json.loads(asked.json.read_text()) if asked.json and asked.json.exists() else {}
     command = shlex.join(["python", "-m", "loadtests.shim_bench", *given])

@@ -11,6 +11,7 @@ from loadtests import peak, soak
 from loadtests.calls import SEND_BYTES, Call, app_key, batch, beacons, init, sdk_visit, visit
 from loadtests.lines import COLUMNS, Target, cells, falls_off, line, markdown, unmeasured
 from loadtests.machine import seats
+from loadtests.options import file
 from loadtests.paced import Pacer, part, whole
 from loadtests.slices import Sample, bare_us, ratio, ratios, stretches
 from loadtests.stand import check
@@ -144,3 +145,22 @@ def test_what_the_page_says_to_run_can_be_run() -> None:
     asked = {"peak": peak.arguments, "soak": soak.arguments}
     assert {name for name, _ in told} == asked.keys()
     assert all(asked[name](rest.split()) for name, rest in told)
+
+
+def test_where_figures_go_is_looked_at_before_the_run(tmp_path: Path) -> None:
+    new = tmp_path / "build" / "bench.json"
+    assert peak.arguments(["--json", str(new)]).json == new
+    assert new.parent.is_dir()
+    assert not new.exists()
+    new.write_text("kept")
+    assert file(str(new)).read_text() == "kept"
+
+
+@pytest.mark.parametrize("option", ["--json", "--markdown", "--pictures"])
+def test_a_place_that_takes_none_is_told_of_at_once(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(SystemExit):
+        peak.arguments([option, str(tmp_path / "taken" / "x")])
+    assert f"argument {option}: {tmp_path}/taken" in capsys.readouterr().err
