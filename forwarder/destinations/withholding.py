@@ -30,24 +30,25 @@ class Withholding(Screening):
         super().__init__(inner)
         self._obeyed = obeyed
         self._bots = bots
+        self._against = lru_cache(maxsize=1024)(self._find)  # all visitors together say few things
 
     def settled(self, events: Sequence[Event]) -> Mapping[str, Outcome]:
         return {
-            event.id: rule for event in events if (event.consent or event.botrule) and (rule := self._against(event))
+            event.id: rule
+            for event in events
+            if (event.consent or event.botrule) and (rule := self._against(event.consent, event.botrule, event.type))
         }
 
-    def _against(self, event: Event) -> Outcome | None:
-        if event.consent and event.kind != "register":
-            said = noes(event.consent)
+    def _find(self, consent: str | None, botrule: str | None, kind: str) -> Outcome | None:
+        if consent and not kind.endswith(".register"):
+            said = noes(consent)
             if told := [no for no in self._obeyed if no in said]:
                 return filtered(Filter.WITHHELD, ", ".join(told))
-        return Outcome("filtered", f"{Filter.BOT}:{event.botrule}") if event.botrule in self._bots else None
+        return Outcome("filtered", f"{Filter.BOT}:{botrule}") if botrule in self._bots else None
 
 
-@lru_cache(maxsize=1024)
 def noes(consent: str) -> frozenset[No]:
-    """What an event's `consent` says no to; nothing where the site's cookie says yes to all that it names. Kept: all
-    visitors together say few things."""
+    """What an event's `consent` says no to; nothing where the site's cookie says yes to all that it names."""
     said = _pairs(consent, ";", "=")
     cookie = said.get("cookie", "")
     answers = dict.fromkeys(_PURPOSES, _OF_ALL[cookie]) if cookie in _OF_ALL else _pairs(cookie, ",", ":")
