@@ -1,10 +1,12 @@
 """Where is my event? A forwarder brings events to each of their ends, and the command finds every one of them there."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from base.database import connect
 from eventlog.appending import append_durably
 from eventlog.log import Record
 from eventlog.spooled import wrap
@@ -85,6 +87,16 @@ def test_parked_and_what_ended_it(stand: Stand) -> None:
     assert stand.outcomes(early.id) == [["delivered"]]
     stand.forget()
     assert stand.outcomes(early.id) == [["delivered"]]
+
+
+def test_a_row_of_the_index_that_leads_too_far_is_no_end_of_the_search(stand: Stand) -> None:
+    """A forwarder that stood still noted a receipt of its own behind those of who went on meanwhile."""
+    first, second = stand.event("v1"), stand.event("v2")
+    stand.bring(first)
+    stand.bring(second)
+    with closing(connect(stand.directory / "forwarder" / "fp.db")) as index, index:
+        index.execute("INSERT INTO receipts VALUES (0, 0, 0, 0, 2, 0.0)")
+    assert [stand.outcomes(event.id) for event in (first, second)] == [[["delivered"]], [["delivered"]]]
 
 
 def test_waiting_says_behind_what(stand: Stand) -> None:
