@@ -27,10 +27,6 @@ UNHEARD_SECONDS: Final = 0.05  # between two looks whether the list of the erase
 REMEMBERED: Final = 1000  # shared calls whose end is remembered, for plans that were made before it
 
 
-def always() -> bool:
-    return True
-
-
 class Planned(Value, frozen=True):
     """What a plan could know: of shared calls, of secrets, and of who was erased."""
 
@@ -74,9 +70,7 @@ class Calls:
         """The moment of a plan."""
         return Planned(self._count, self.facts.stamp, self.erased.end)
 
-    async def make(
-        self, call: Call, events: Sequence[Event], planned: Planned, wanted: Callable[[], bool] = always
-    ) -> Answer:
+    async def make(self, call: Call, events: Sequence[Event], planned: Planned, wanted: Callable[[], bool]) -> Answer:
         """What the reply taught is stored when this returns; `events` are those of the plan. A shared call that has come
         back since the plan is not made again: the next plan knows what it taught. Nor one that is not `wanted` any more
         when its turn has come, or when somebody was erased since the plan: the next knows whom."""

@@ -14,7 +14,7 @@ from base.reasons import Dead, Parked, Trouble
 from eventlog.errors import AppendError
 from eventlog.event import Event
 from forwarder.delivery.breaker import Breaker
-from forwarder.delivery.calls import Answer, Calls, Planned, always
+from forwarder.delivery.calls import Answer, Calls, Planned
 from forwarder.delivery.settlement import Settlement
 from forwarder.destinations.base import Call, Destination, Outcome, Plan, Verdict, dead, parked
 from forwarder.keeping.facts import FactStore
@@ -98,16 +98,22 @@ class Rounds:
         self, unit: Unit, part: list[Work], calls: Sequence[Call], events: Sequence[Event], planned: Planned
     ) -> float | None:
         """One visitor's calls one after the other, until one fails or teaches something new; a batch's side by side. Who
-        is down is asked once: of a probe's only the first goes out, and nothing that still waited for its turn."""
-        if len(unit.subjects) > 1:
-            well = self.breaker.is_running()
+        is down is asked once: of a probe's only the first goes out, and nothing that still waited for its turn. Nor does
+        what has become another's while it waited."""
+        well, together = self.breaker.is_running(), len(unit.subjects) > 1
+
+        def wanted() -> bool:
+            down = together and well and not self.breaker.is_running()
+            return not down and all(work.live for work in part)
+
+        if together:
             self.settlement.write()
-            chosen, wanted = _one_a_visitor(calls if well else calls[:1]), self.breaker.is_running if well else always
+            chosen = _one_a_visitor(calls if well else calls[:1])
             answers = await asyncio.gather(*(self.calls.make(call, events, planned, wanted) for call in chosen))
             return await self._judge_all(unit, part, answers)
         for call in calls:
             self.settlement.write()
-            answer = await self.calls.make(call, events, planned)
+            answer = await self.calls.make(call, events, planned, wanted)
             delay = await self._judge_all(unit, part, [answer])
             if delay is not None or answer.taught or answer.verdict.trouble is not None:
                 return delay

@@ -8,6 +8,7 @@ import pytest
 from base.clock import ManualClock
 from base.ids import SeededIds
 from base.logs import quiet_logger
+from eventlog.erased import FRESH_SECONDS
 from eventlog.log import Position, StoredRecord
 from eventlog.memory import MemoryLog
 from forwarder.destinations.base import delivered
@@ -19,8 +20,8 @@ from forwarder.keeping.store import Store
 from forwarder.retry import RetryPolicy
 from forwarder.transport import Reply, Request
 from forwarder.work import Unit, Work
-from tests.forwarder.small import Chain, make_event
-from tests.forwarder.stand import TOPICS, Upstream
+from tests.forwarder.small import Batches, Chain, make_event
+from tests.forwarder.stand import TOPICS, Upstream, numbered
 from tests.forwarder.test_troubles import until
 from tests.forwarder.world import World
 
@@ -63,6 +64,30 @@ async def test_a_partition_that_is_taken_while_events_are_under_way_loses_none_a
             log.evict(TOPICS.group("chain"), TOPICS.events.name)
         await world.until_committed()
     assert sorted(upstream.ids()) == [f"event-{number:05}" for number in range(60)]
+
+
+@pytest.mark.parametrize("kind", [Chain, Batches])
+async def test_what_became_anothers_while_its_call_waited_is_left_to_that_one(
+    tmp_path: Path, kind: type[Chain] | type[Batches]
+) -> None:
+    """A machine that stood still sends nothing before it has looked at the list of the erased; by then its session is over."""
+    log, upstream, destination = MemoryLog(), Upstream(), kind()
+    still, other = (
+        World(tmp_path / "still", destination, upstream, log),
+        World(tmp_path / "b", destination, upstream, log),
+    )
+    still.erased.looked = still.clock.monotonic() - FRESH_SECONDS - 1
+    await still.append(*numbered(9, visitors=3))
+    async with still.running() as stands:
+        await until(lambda: stands.relay.engine.in_flight > 0)
+        async with other.running():
+            log.evict(TOPICS.group(destination.name), TOPICS.events.name)
+            await other.until_committed()
+            made = list(upstream.calls)
+            still.erased.looked = None
+            await until(lambda: not stands.relay.engine.in_flight)
+    assert len(upstream.ids()) == 9
+    assert upstream.calls == made
 
 
 async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Path) -> None:
