@@ -11,6 +11,7 @@ from typing import Final
 
 from base.clock import Clock
 from forwarder.delivery.batching import Queue
+from forwarder.delivery.calls import UNHEARD_SECONDS
 from forwarder.delivery.settlement import Settlement
 from forwarder.keeping.ledger import Ledger
 from forwarder.work import Unit, Work
@@ -42,6 +43,8 @@ class Asides:
         waited = [(head, now - since) for head, since in self.ledger.heads(now)]
         if not waited:
             return None
+        if not self.settlement.erased.is_fresh(now):  # it stood still: what it holds may be another's by now
+            return UNHEARD_SECONDS
         again = {id(work) for unit in waiting for work in unit.works()}
         heads = [head for head, seconds in waited if seconds >= PATIENCE or id(head) in again]
         if heads:

@@ -72,6 +72,28 @@ async def test_a_hanging_call_holds_up_a_window_and_then_is_parked_in_flight(
     assert upstream.overlaps == 0
 
 
+async def test_who_stood_still_parks_nothing_before_the_log_was_read(tmp_path: Path) -> None:
+    """What it holds may be another's by then."""
+    upstream = Hanging()
+    stand = world(tmp_path, upstream, Chain())
+    assert isinstance(stand.clock, ManualClock)
+    stand.erased.looked = stand.clock.monotonic()
+    await fill(stand)
+    async with stand.running():
+        await at_rest(upstream)
+        for seconds in (20.0, *[PATIENCE / 4] * 20):
+            stand.clock.advance(seconds)
+            await asyncio.sleep(0.01)
+        assert await stand.standing(TOPICS.parked.name) == {}
+        async with asyncio.timeout(60):
+            while len(upstream.received) < COUNT - MATES:
+                stand.clock.advance(PATIENCE / 4)
+                stand.erased.looked = stand.clock.monotonic()
+                await asyncio.sleep(0.005)
+        assert f"{STUCK}:chain" in await stand.standing(TOPICS.parked.name)
+        upstream.free.set()
+
+
 async def test_what_fails_alone_holds_up_nobody(tmp_path: Path) -> None:
     """The clock stands still: nobody waited for its next try."""
 
