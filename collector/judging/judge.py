@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
+from msgspec.structs import replace
+
 from base.reasons import Quarantine, Warned
 from base.values import Value
 from collector.calls import Call
@@ -78,7 +80,8 @@ def judge(sent: Sent, envelope: Envelope, identity: Identity, most_sensors: int)
     if when.bad:
         remarks.append(Remark(Warned.BAD_CLIENT_TIME, "ts, sentAt"))
     reasons = reasons_of(remarks) if remarks else ()
-    event = shared._replace(
+    event = replace(  # not `_replace`: for every event, and that takes three times as long
+        shared,
         id=sent.id,
         type=f"ochn.{call.surface}.{name}",
         subject=visitor.subject or sent.id,
