@@ -49,11 +49,11 @@ class Whereabouts:
         offset = copy.position.offset
         place = find_place(self._database, copy.position.partition, offset)
         receipt = await self._receipt(copy, place)
+        if receipt is None and place is not None:  # made by a forwarder that stood still while another went on
+            receipt = await self._receipt(copy, None)
         if receipt is not None and receipt.told(offset)["outcome"] == "parked":
             if parked := await self._parked(copy):
                 return {"outcome": "parked", "at": receipt.at, **parked}
-            receipt = await self._receipt(copy, None)
-        elif receipt is None and place is not None:  # made by a forwarder that stood still while another went on
             receipt = await self._receipt(copy, None)
         if receipt is None:
             return {

@@ -91,12 +91,15 @@ def test_parked_and_what_ended_it(stand: Stand) -> None:
 
 def test_a_row_of_the_index_that_leads_too_far_is_no_end_of_the_search(stand: Stand) -> None:
     """A forwarder that stood still noted a receipt of its own behind those of who went on meanwhile."""
-    first, second = stand.event("v1"), stand.event("v2")
+    first, second, early = stand.event("v1"), stand.event("v2"), stand.event("m1")
     stand.bring(first)
-    stand.bring(second)
+    stand.bring(second, early)
     with closing(connect(stand.directory / "forwarder" / "fp.db")) as index, index:
-        index.execute("INSERT INTO receipts VALUES (0, 0, 0, 0, 2, 0.0)")
+        index.executemany("INSERT INTO receipts VALUES (0, 0, ?, 0, 2, 0.0)", [(0,), (1,), (2,)])
     assert [stand.outcomes(event.id) for event in (first, second)] == [[["delivered"]], [["delivered"]]]
+    (row,) = stand.trace(early.id, code=4)["copies"][0]["destinations"]
+    assert (row["outcome"], row["reason"]) == ("parked", "waits_for_contact")
+    assert row["since"] < row["next_try"]
 
 
 def test_waiting_says_behind_what(stand: Stand) -> None:
