@@ -137,7 +137,7 @@ class FactStore:
         written = self._store.write_soon(*_statement(owner, body, self._store.now()))
         written.add_done_callback(lambda _: self._written(owner, doc))
         if len(self._unwritten) > GROUP:
-            await self._store.settled()
+            await written
 
     def _written(self, owner: str, doc: Doc) -> None:
         if self._unwritten.get(owner) is doc:

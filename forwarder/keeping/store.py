@@ -24,7 +24,7 @@ from base.logs import Logger
 from eventlog.log import LogScanner, StoredRecord
 
 GROUP: Final = 1000  # statements a transaction
-SOON_SECONDS: Final = 0.02  # a transaction costs as much as ten statements
+SOON_SECONDS: Final = 0.02  # in which some eight facts come, at the rate that one core brings to Footprints
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS taken_in (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
