@@ -39,8 +39,8 @@ class Withholding(Screening):
             if (event.consent or event.botrule) and (rule := self._against(event.consent, event.botrule, event.type))
         }
 
-    def _find(self, consent: str | None, botrule: str | None, kind: str) -> Outcome | None:
-        if consent and not kind.endswith(".register"):
+    def _find(self, consent: str | None, botrule: str | None, event_type: str) -> Outcome | None:
+        if consent and not event_type.endswith(".register"):
             said = noes(consent)
             if told := [no for no in self._obeyed if no in said]:
                 return filtered(Filter.WITHHELD, ", ".join(told))
