@@ -2,8 +2,9 @@
 
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,31 @@ class LogOptions:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Numbers ascend in a log; `at`: seconds since the epoch, when it happened and was received."""
+
+    number: int
+    visitor: int
+    at: float
+
+
 async def fill(options: LogOptions) -> None:
     """Visits of `options.events // VISITS` visitors, a thousand of them at a time."""
-    writer = await open_writer(options)
-    record = partial(_record, Topics(options.prefix).events.name, now=time.time())
-    for first in range(0, options.events, GROUP):
-        await append_durably(writer, [record(number) for number in range(first, min(first + GROUP, options.events))])
+    now = time.time()
+    await fill_with(options, (Visit(number, visitor_of(number), now) for number in range(options.events)))
+
+
+async def fill_with(options: LogOptions, visits: Iterable[Visit]) -> None:
+    writer, topic, left = await open_writer(options), Topics(options.prefix).events.name, iter(visits)
+    while group := [_record(topic, visit) for visit in islice(left, GROUP)]:
+        await append_durably(writer, group)
     await writer.close(10)
+
+
+def visitor_of(number: int) -> int:
+    """Each has `VISITS` of the visits, a thousand visitors at a time."""
+    return number // (AT_ONCE * VISITS) * AT_ONCE + number % AT_ONCE
 
 
 async def open_writer(options: LogOptions) -> LogWriter:
@@ -75,9 +94,9 @@ def a_sale(topic: str, now: float) -> Record:
     return sent_event("sale", str(uuid.UUID(int=number)), subject, data, now).to_record(topic, now)
 
 
-def _record(topic: str, number: int, now: float) -> Record:
-    visitor = number // (AT_ONCE * VISITS) * AT_ONCE + number % AT_ONCE
-    return Record(topic, b"70%062x" % visitor, an_event(number, visitor, now), now, RECORD_HEADERS)
+def _record(topic: str, visit: Visit) -> Record:
+    value = an_event(visit.number, visit.visitor, visit.at)
+    return Record(topic, b"70%062x" % visit.visitor, value, visit.at, RECORD_HEADERS)
 
 
 def an_event(number: int, visitor: int, now: float) -> bytes:

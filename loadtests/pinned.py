@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from eventlog.event import Event
 from forwarder.destinations.base import Call
 from forwarder.destinations.footprints import Footprints, FootprintsSettings
 from loadtests.filling import an_event
+from tests.support.ports import free_ports
 
 HOST = "127.0.0.1"
 FORWARDER_CORE, SINK_CORE = 1, 2
@@ -33,18 +33,21 @@ def figures(port: int) -> dict[str, int]:
     return found
 
 
+def two_cores() -> tuple[int, int]:
+    """The forwarder's and the vendor's, also where there are fewer cores than that takes."""
+    ours = sorted(os.sched_getaffinity(0))
+    return ours[FORWARDER_CORE % len(ours)], ours[SINK_CORE % len(ours)]
+
+
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        port: int = one.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 @contextlib.contextmanager
-def sink(core: int = SINK_CORE) -> Iterator[tuple[int, int]]:
-    """Port and pid."""
+def sink(core: int = SINK_CORE, *options: str) -> Iterator[tuple[int, int]]:
+    """Port and pid; `options` are its own (loadtests/sink.py)."""
     port = free_port()
-    with pinned([sys.executable, "-m", "loadtests.sink", str(port)], core, {}) as process:
+    with pinned([sys.executable, "-m", "loadtests.sink", str(port), *options], core, {}) as process:
         until = time.monotonic() + READY_DEADLINE
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
@@ -60,7 +63,8 @@ def forwarder(environ: Mapping[str, str], core: int) -> Iterator[int]:
     command = [sys.executable, "-m", "forwarder"]
     with pinned(command, core, {"OCHN_ADMIN__PORT": "0", **KEYS, **environ}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        process.stdout.readline()
+        if not process.stdout.readline():
+            raise SystemExit("the forwarder has not started: it says above why")
         yield process.pid
 
 

@@ -3,9 +3,11 @@
 `python -m loadtests.sink PORT` serves both, `/footprints/…` and `/netcore/…`, and `GET /figures`: what has come. Beside
 it the sandbox, which keeps every call on the disk, would be what is measured. An event's id ends with its number, and
 numbers ascend within a visitor: so a bit for each tells what came again (`again`), and the newest whether order was kept
-(`backwards`).
+(`backwards`). `--late N`: those with a number below N are counted as `late`; `--answer-ms N`: a call is answered so much
+later than it came.
 """
 
+import argparse
 import asyncio
 import signal
 import sys
@@ -23,7 +25,8 @@ PID = b'{"status":"ok","success":true,"pid":"70%062x"}'
 class Received:
     """What has come, summed; for each visitor the newest event's number."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: int) -> None:
+        self._late = late
         self.sums: Counter[str] = Counter()
         self.newest: dict[bytes, int] = {}
         self._came = bytearray(1_000_000)
@@ -52,14 +55,18 @@ class Received:
             return
         self._came[number] = 1
         self.sums["events"] += 1
+        self.sums["late"] += number < self._late
         newest = self.newest.get(visitor, -1)
         self.sums["backwards"] += number < newest
         self.newest[visitor] = max(number, newest)
 
 
 class Connection(asyncio.Protocol):
-    def __init__(self, received: Received) -> None:
+    """`delay`: seconds until a call is answered."""
+
+    def __init__(self, received: Received, delay: float) -> None:
         self._received = received
+        self._delay = delay
         self._parser = httptools.HttpRequestParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,15 +92,32 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         body = self._received.answer(self._url, self._event, b"".join(self._body))
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-        self._transport.write(head % len(body) + body)
+        reply = head % len(body) + body
+        if self._delay and self._url != b"/figures":
+            asyncio.get_running_loop().call_later(self._delay, self._write, reply)
+        else:
+            self._write(reply)
+
+    def _write(self, reply: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(reply)
 
 
-async def serve(port: int) -> None:
-    loop, ending, received = asyncio.get_running_loop(), asyncio.Event(), Received()
+async def serve(port: int, late: int, delay: float) -> None:
+    loop, ending, received = asyncio.get_running_loop(), asyncio.Event(), Received(late)
     loop.add_signal_handler(signal.SIGTERM, ending.set)
-    await loop.create_server(lambda: Connection(received), "127.0.0.1", port)
+    await loop.create_server(lambda: Connection(received, delay), "127.0.0.1", port)
     await ending.wait()
 
 
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description="A vendor that costs little.")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--late", type=int, default=0, metavar="N")
+    parser.add_argument("--answer-ms", type=float, default=0.0, metavar="N")
+    given = parser.parse_args(arguments)
+    uvloop.run(serve(given.port, given.late, given.answer_ms / 1000))
+
+
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    main(sys.argv[1:])
