@@ -6,75 +6,59 @@ visitor's next call, and left to the system to bring to the disk: a kill -9 lose
 out again. No line can cost an event: it was written after the reply (or the dead letter, or the parked record), and
 counts only where the log has that very id at that very offset.
 
-What of it is delivered stands in a note beside the committed offset, too, for another host that takes a partition over:
-`<hash of the first one's id>:<status of the newest answer>:<how far the first is beyond the offset>:<a bit for each from
-there on>`. A note of another log than this one has another event at that place, and is passed over.
+What of it is delivered or dead stands in a note beside the committed offset, too, for another host that takes a
+partition over (`forwarder/keeping/notes.py`); what is parked stands in a topic.
 """
 
 import os
-from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
 import orjson
 
 from base.files import write_whole
 from base.logs import Logger
-from eventlog.log import NOTE_CHARACTERS
-from forwarder.destinations.base import Outcome, delivered
+from forwarder.destinations.base import Outcome
+from forwarder.keeping import notes
 from forwarder.keeping.receipts import Told
 from forwarder.work import Work
 
 RENEW_BYTES: Final = 4 * 1024 * 1024
-_NOTED: Final = (NOTE_CHARACTERS - 100) // 4 * 3 * 8  # bits: in base64, with the numbers before them
-
-
-@dataclass(slots=True)
-class _Heard:
-    """A note of another's. The lowest of its bits is at the offset `first`; they count once its guard has been seen."""
-
-    first: int
-    bits: int
-    guard: int
-    answer: int | None
-    right: bool = False
-
-    def tells_of(self, work: Work) -> bool:
-        """Asked in the order of offsets."""
-        beyond = work.offset - self.first
-        if beyond == 0:
-            self.right = _guard(work.event.id) == self.guard
-        return self.right and beyond >= 0 and bool(self.bits >> beyond & 1)
 
 
 @dataclass(slots=True)
 class _Partition:
-    """`told` by offset, none below `committed`. `bits`: which of them are delivered, the lowest is at `committed`."""
+    """`told` by offset, none below `committed`. `bits`: which of them are delivered, the lowest is at `committed`.
+    `letters`: where the dead ones are, also one of which more has been told since."""
 
     committed: int
     told: dict[int, Told] = field(default_factory=dict)
     bits: int = 0
-    heard: _Heard | None = None
+    letters: set[int] = field(default_factory=set)
+    heard: notes.Heard | None = None
 
     def tell(self, places: Sequence[tuple[int, str]], outcome: Outcome, answer: int | None) -> None:
         """`places`: offset and event's id."""
         self.told.update([(offset, (event_id, outcome, answer)) for offset, event_id in places])
         if outcome.kind == "delivered":
-            self.bits |= _bits([offset - self.committed for offset, _ in places])
+            self.bits |= notes.bits_of([offset - self.committed for offset, _ in places])
+        elif outcome.kind == "dead":
+            self.letters.update([offset for offset, _ in places])
 
     def move(self, committed: int) -> None:
         """Whoever goes back wants it all again."""
         if committed < self.committed:
             self.told.clear()
+            self.letters.clear()
             self.bits = 0
         self.bits >>= max(0, committed - self.committed)
         self.committed = committed
         self.told = {offset: told for offset, told in self.told.items() if offset >= committed}
+        self.letters = {offset for offset in self.letters if offset >= committed}
 
     def lines(self, number: int) -> Iterator[bytes]:
         yield orjson.dumps((number, self.committed)) + b"\n"
@@ -122,30 +106,22 @@ class Ahead:
         known = self._partitions.get(work.partition)
         if known is None:
             return None
-        if known.heard is not None and known.heard.tells_of(work) and work.offset not in known.told:
-            self.add([work], delivered(), known.heard.answer)
+        if known.heard is not None and (heard := known.heard.tells_of(work)) and work.offset not in known.told:
+            self.add([work], *heard)
         told = known.told.get(work.offset)
         return told if told is not None and told[0] == work.event.id else None
 
     def note(self, partition: int, offset: int) -> str:
         """To be committed with `offset`."""
         known = self._partitions.get(partition)
-        if known is None or offset < known.committed or not (bits := known.bits >> (offset - known.committed)):
+        if known is None or offset < known.committed:
             return ""
-        first = (bits & -bits).bit_length() - 1
-        event_id, _, answer = known.told[offset + first]
-        bits = (bits >> first) & ((1 << _NOTED) - 1)
-        body = b64encode(bits.to_bytes((bits.bit_length() + 7) // 8, "little")).decode()
-        return f"{_guard(event_id)}:{answer or ''}:{first}:{body}"
+        letters = sorted([place for place in known.letters if place >= offset])  # few, and most often none
+        return notes.encode(offset, known.told, known.bits >> (offset - known.committed), letters)
 
     def hear(self, partition: int, offset: int, note: str) -> None:
-        """What was committed with `offset`, where the partition begins. What is no note of ours says nothing."""
-        self._partitions[partition].heard = None
-        with suppress(ValueError):
-            guard, answer, first, body = note.split(":")
-            bits = int.from_bytes(b64decode(body, validate=True), "little")
-            heard = _Heard(offset + int(first), bits, int(guard), int(answer) if answer else None)
-            self._partitions[partition].heard = heard
+        """What was committed with `offset`, where the partition begins."""
+        self._partitions[partition].heard = notes.decode(offset, note)
 
     def write(self) -> None:
         lines, self._lines = self._lines, []
@@ -204,19 +180,6 @@ class Ahead:
                 known = self._partitions.setdefault(partition, _Partition(places[0][0]))
                 ahead = [place for place in places if place[0] >= known.committed]
                 known.tell(ahead, Outcome(kind, reason, late=late), answer)
-
-
-def _guard(event_id: str) -> int:
-    return crc32(event_id.encode())
-
-
-def _bits(places: Sequence[int]) -> int:
-    """One for each, of those that a note could tell."""
-    found = bytearray(min(max(places, default=0), 2 * _NOTED) // 8 + 1)
-    for place in places:
-        if place < 2 * _NOTED:
-            found[place // 8] |= 1 << place % 8
-    return int.from_bytes(found, "little")
 
 
 def _places(found: Iterable[object]) -> Iterator[tuple[int, str]]:

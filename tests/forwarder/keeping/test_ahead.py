@@ -112,12 +112,12 @@ def test_garbage_is_passed_over(lines: list[bytes]) -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(
-    st.dictionaries(st.integers(0, 300), st.sampled_from(OUTCOMES)),
+    st.dictionaries(st.integers(0, 300), st.sampled_from(OUTCOMES), max_size=60),
     st.integers(0, 20),
     st.integers(0, 3),
     st.booleans(),
 )
-def test_a_note_tells_another_host_what_is_delivered(
+def test_a_note_tells_another_host_what_is_delivered_or_dead(
     settled: dict[int, Outcome], more: int, skipped: int, ours: bool
 ) -> None:
     """`skipped`: so many of the first can't be read there. In a log that is not `ours` others stand at these places."""
@@ -129,24 +129,47 @@ def test_a_note_tells_another_host_what_is_delivered(
         note = ahead.note(0, committed)
         other = opened(Path(there, "x.ahead"), {0: committed})
         other.hear(0, committed, note)
-        known = {10 + offset for offset, outcome in settled.items() if outcome.kind == "delivered"}
-        known = {offset for offset in known if offset >= committed}
-        first = min(known, default=0)
+        known = {10 + offset: outcome for offset, outcome in settled.items() if 10 + offset >= committed}
+        live = {offset for offset, outcome in known.items() if outcome.kind == "delivered"}
+        readable = min(live, default=0) >= committed + skipped
+        expected = dict.fromkeys(live if readable else (), delivered())
+        expected |= {offset: outcome for offset, outcome in known.items() if outcome.kind == "dead"}
         for offset in range(committed + skipped, 330):
             told = other.told(work(0, offset, offset if ours else 999))
-            readable = ours and first >= committed + skipped
-            expected = (f"event-{offset:05}", delivered(), 202) if readable and offset in known else None
-            assert told == expected
+            right = ours and offset in expected
+            assert told == ((f"event-{offset:05}", expected[offset], 202) if right else None)
         if ours and not skipped:
             assert other.note(0, committed) == note  # it hands on what it has heard
         ahead.close()
         other.close()
 
 
+def test_what_is_dead_is_told_until_it_is_committed_or_wanted_again(tmp_path: Path) -> None:
+    """Also by a process that has it from the file; and not of what an older call has delivered since."""
+    ahead = opened(tmp_path / "x.ahead", {0: 0})
+    ahead.add([work(0, 3), work(0, 5)], dead(Dead.REFUSED), 404)
+    ahead.write()
+    note = ahead.note(0, 0)
+    assert (note.count("refused"), ahead.note(0, 4).count("refused"), ahead.note(0, 6)) == (2, 1, "")
+    ahead.close()
+    newer = opened(tmp_path / "x.ahead", {0: 0})
+    assert newer.note(0, 0) == note
+    newer.add([work(0, 3)], delivered(), 200)
+    assert newer.note(0, 0).count("refused") == 1
+    newer.committed(0, 4)
+    assert newer.note(0, 4) == ahead.note(0, 4)
+    newer.committed(0, 6)
+    assert not newer._partitions[0].letters
+    newer.add([work(0, 7)], dead(Dead.REFUSED), 404)
+    newer.committed(0, 0)
+    assert newer.note(0, 0) == ""
+    newer.close()
+
+
 def test_a_note_is_never_longer_than_may_be_committed(tmp_path: Path) -> None:
     ahead = opened(tmp_path / "x.ahead", {0: 0})
     for offset in range(1, 100_000, 2):
-        ahead.add([work(0, offset, 7)], delivered(), 200)
+        ahead.add([work(0, offset, 7)], dead(Dead.NOT_FOUND) if offset % 5 == 0 else delivered(), 200)
     for offset in (0, 1, 40_000, 99_990):
         assert len(ahead.note(0, offset)) <= NOTE_CHARACTERS
     ahead.committed(0, 100_000)
