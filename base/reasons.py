@@ -122,6 +122,7 @@ class Parked(StrEnum):
     WAITS_FOR_CONTACT = "waits_for_contact"  # Footprints' mobile init wants an e-mail or a push token
     BEHIND_PARKED = "behind_parked"  # order per visitor
     KEEPS_FAILING = "keeps_failing"
+    LATE = "late"  # it has missed a deadline at the destination, and goes after what has not
 
 
 class Trouble(StrEnum):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 from base.logs import Logger
@@ -14,21 +13,28 @@ MAX_RECORD_BYTES: Final = 4 * 1024 * 1024  # an event of 900 KiB, as a dead lett
 
 async def append_durably(writer: LogWriter, records: Sequence[Record]) -> list[Position]:
     """Where each record stands now, in the order given. Raises the first AppendError, once all are settled."""
-    loop = asyncio.get_running_loop()
-    answers: list[asyncio.Future[Position | AppendError]] = [loop.create_future() for _ in records]
-    for record, answer in zip(records, answers, strict=True):
-        writer.append((record,), partial(_answer, answer))
+    if not records:
+        return []
+    settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    results: dict[int, Position | AppendError] = {}
+    left = len(records)
+
+    def take(record: Record, result: Position | AppendError) -> None:
+        nonlocal left
+        results[id(record)] = result
+        left -= 1
+        if not left and not settled.done():  # who waited may have been cancelled
+            settled.set_result(None)
+
+    writer.append(records, take)
+    await settled
     positions = []
-    for result in await asyncio.gather(*answers):
+    for record in records:
+        result = results[id(record)]
         if isinstance(result, AppendError):
             raise result
         positions.append(result)
     return positions
-
-
-def _answer(waiting: "asyncio.Future[Position | AppendError]", _: Record, result: Position | AppendError) -> None:
-    if not waiting.done():  # who waited may have been cancelled
-        waiting.set_result(result)
 
 
 def tell(settled: Settled, record: Record, result: Position | AppendError, logger: Logger) -> None:

@@ -126,6 +126,7 @@ def _keep(target: Target, status: Status, around: Surroundings) -> _Kept:
         clock=clock,
         slow=settings.park_after,
         longest=settings.parked_hours * 3600,
+        most_late=settings.late_parked,
     )
     letters = DeadLetters(
         destination=name,

@@ -5,7 +5,7 @@ It keeps no state, so another may stand in its place at any time; what is under 
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from eventlog.event import Event
 from forwarder.delivery.engine import Engine
@@ -23,7 +23,7 @@ class Renewal:
 
 
 class Renewable:
-    """A destination as its settings are now. Its batches stay as the engine was built for them."""
+    """A destination as its settings are now. Its batches stay as the engine was built for them; what is late does not."""
 
     def __init__(self, first: Destination) -> None:
         self.name = first.name
@@ -40,6 +40,7 @@ class Renewable:
 
     def renew(self, destination: Destination, secrets: Iterable[str]) -> None:
         self._now = destination
+        self.batch = replace(self.batch, late_after=destination.batch.late_after)
         self.renewal.secrets.update(secrets)
         self.renewal.happened.set()
 

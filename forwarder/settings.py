@@ -34,6 +34,8 @@ class ForwarderSettings(Section):
     """Seconds that one event may keep failing while others pass, before it is parked."""
     parked_hours: float = Field(default=24.0, gt=0, allow_inf_nan=False)
     """A parked event is a dead letter after this; hours without a forwarder don't count."""
+    late_parked: int = Field(default=500_000, ge=0)
+    """With so many parked at a destination, late events go with the others again; 0: always."""
     facts_days: float = Field(default=400.0, gt=0, allow_inf_nan=False)
     """What a destination taught about a visitor is forgotten when they were not seen for so many days. Who comes back is
     made known there anew."""

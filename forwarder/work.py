@@ -67,6 +67,7 @@ class Unit(Struct, eq=False):
     suspect: bool = False  # something in it fails while others pass: halved at once from now on
     denied: int = 0  # CREDENTIALS in a row
     aside: bool = False  # its events are parked: it ends with its round
+    along: bool = False  # its visitors' late events, which are parked, come along when it goes
 
     @classmethod
     def of(cls, works: Iterable[Work], *, slow: bool = False) -> "Unit":
@@ -88,9 +89,15 @@ class Unit(Struct, eq=False):
 
     def leave(self, gone: Collection[Work]) -> None:
         """`gone` are settled."""
-        ids = set(map(id, gone))
         for part in self.parts:
-            part[:] = [work for work in part if id(work) not in ids]
+            part[:] = without(part, gone)
+
+    def split(self, works: Sequence[Work]) -> "Unit":
+        """A unit of its own of these, which are all of their visitors'."""
+        self.leave(works)
+        unit = Unit.of(works)
+        self.subjects -= unit.subjects
+        return unit
 
     def halve(self, works: Sequence[Work]) -> None:
         """These of the current part go first, in two halves; copies of one event stay together."""
@@ -104,3 +111,8 @@ class Unit(Struct, eq=False):
 
     def passed(self) -> None:
         self.failures = self.alone = self.denied = 0
+
+
+def without(works: Iterable[Work], gone: Iterable[Work]) -> list[Work]:
+    ids = set(map(id, gone))
+    return [work for work in works if id(work) not in ids]

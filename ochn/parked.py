@@ -22,18 +22,18 @@ def parked_list(
     destination: Destination = None,
     reason: Reason = None,
 ) -> None:
-    """What waits for a contact, or keeps failing, or stands behind such an event; oldest first. It goes on by itself."""
+    """What waits for a contact, or keeps failing, or stands behind such an event, or is late; oldest first. It goes on by
+    itself."""
     settings, now = settings_of(config, data_dir), SystemClock().now()
     one_of("reason", reason, Parked)
     found = run(_kept(settings).all(), settings).values()
     one_of("destination", destination, {*settings.destinations, *(one.destination for one in found)})
     waiting = [one for one in found if destination in (None, one.destination) and reason in (None, one.reason)]
     if as_json:
-        json_lines({"id": one.event["id"], **orjson.loads(one.to_record("", 0.0).value or b"")} for one in waiting)
+        json_lines({"id": one.event.id, **orjson.loads(one.to_bytes())} for one in waiting)
         return
     rows = (
-        (one.event["id"], age(rfc3339(one.since), now), one.destination, one.reason, str(one.event["subject"]))
-        for one in waiting
+        (one.event.id, age(rfc3339(one.since), now), one.destination, one.reason, one.event.subject) for one in waiting
     )
     empty = "no parked event is like that" if found else "nothing is parked"
     table(("event", "waits", "destination", "why", "visitor"), rows, empty)

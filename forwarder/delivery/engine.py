@@ -16,6 +16,7 @@ from base.reasons import Parked
 from forwarder.delivery.asides import Asides
 from forwarder.delivery.batching import Queue
 from forwarder.delivery.breaker import Breaker
+from forwarder.delivery.late_lane import LateLane
 from forwarder.delivery.rounds import Rounds, unique
 from forwarder.delivery.settlement import Settlement
 from forwarder.delivery.slow_lane import SlowLane
@@ -48,6 +49,7 @@ class Engine:
     _order: Iterator[int] = field(init=False, default_factory=count)
     _later: list[tuple[float, int, Unit]] = field(init=False, default_factory=list)  # a heap by when they go on
     _slow: SlowLane = field(init=False)
+    _late: LateLane = field(init=False)
 
     def __post_init__(self) -> None:
         self._asides = Asides(
@@ -59,6 +61,17 @@ class Engine:
             left=self._left,
         )
         self._slow = SlowLane(
+            parking=self.parking,
+            ledger=self.ledger,
+            rounds=self.rounds,
+            settlement=self.settlement,
+            breaker=self.breaker,
+            queue=self.queue,
+            concurrency=self.concurrency,
+            clock=self.clock,
+            may_go_on=self._may_go_on,
+        )
+        self._late = LateLane(
             parking=self.parking,
             ledger=self.ledger,
             rounds=self.rounds,
@@ -87,7 +100,7 @@ class Engine:
             self._wake.clear()
             self.ledger.write()  # of all units that have ended meanwhile, at once
             looks = self.breaker.is_running() and not self._quiet
-            shut = self._asides.look(unit for _, _, unit in self._later) if looks else None
+            shut = self._asides.look(unit for _, _, unit in self._later if not unit.along) if looks else None
             self._start()
             await self._rest(shut)
 
@@ -145,12 +158,16 @@ class Engine:
     def _next_new(self, now: float, probe: bool) -> Coroutine[Any, Any, None] | None:
         if not probe and (subject := self._slow.next(now)):
             return self._slow.bring(subject, probe)
+        if not probe and self._late.is_overdue(now) and (late := self._late.next(now)):
+            return self._late.bring(late, probe)
         if works := self.queue.take(now):
             unit = Unit.of(works)
             self._asides.units.add(unit)
             return self._bring_new(unit, probe)
         if probe and (subject := self._slow.next(now)):
             return self._slow.bring(subject, probe)
+        if late := self._late.next(now):
+            return self._late.bring(late, probe)
         return None
 
     def _left(self, unit: Unit) -> None:
@@ -184,37 +201,48 @@ class Engine:
     async def _go_on(self, unit: Unit, probe: bool) -> None:
         delay: float | None = 0.0
         while not unit.aside and unit.current() and self._may_go_on(probe):
+            if unit.along:
+                self._late.bring_along(unit)
             delay = await self.rounds.go(unit)
             if delay is not None:
                 break
         if unit.aside:
             await self._asides.parked()
         if not unit.aside and unit.current():
-            due = self.clock.monotonic() + (delay or 0.0)
-            heapq.heappush(self._later, (due, next(self._order), unit))
+            self._wait(unit, delay or 0.0)
         else:
             self._end(unit)
 
+    def _wait(self, unit: Unit, seconds: float) -> None:
+        heapq.heappush(self._later, (self.clock.monotonic() + seconds, next(self._order), unit))
+
     async def _bring_new(self, unit: Unit, probe: bool) -> None:
-        """Events of visitors that have parked ones go behind those; the others go out."""
+        """Events of visitors that have parked ones go behind those, or together; late ones wait; the others go out."""
         if aside := [work for work in unit.works() if work.aside]:
             unit.leave(aside)
             await self._asides.parked()
-        for subject in self.parking.among(unit.subjects):
-            behind = [work for work in unit.works() if work.subject == subject]
+        standing = self.parking.among(unit.subjects)
+        if late := self._late.apart(unit, standing):
+            unit.leave(late)
+            await self._park(late, Parked.LATE)
+        for subject, before in standing.items():
+            behind = [work for work in unit.works() if work.subject == subject and not before.comes_along]
             unit.leave(behind)
-            if await self._park_behind(behind):
+            if behind and (await self._park(behind, Parked.BEHIND_PARKED) or before.only_late):
                 await self._slow.clear(subject, probe)
+        for other in self._late.split(unit, standing) if not unit.aside else ():
+            self._asides.units.add(other)
+            self._wait(other, 0.0)
         await self._go_on(unit, probe)
 
-    async def _park_behind(self, works: list[Work]) -> bool:
+    async def _park(self, works: list[Work], reason: Parked) -> bool:
         """What these teach is stored first: it may be what the parked ones wait for. False: they change nothing, so
         a device that will never get on costs a plan of its new event, not of all its old ones."""
         events = unique(works)
         plan = self.rounds.plan(events) or Plan()
         taught = await self.facts.put(plan.facts, events)
-        behind = parked(Parked.BEHIND_PARKED)
-        await self.settlement.settle_all((work, plan.settled.get(work.event.id, behind)) for work in works)
+        waits = parked(reason)
+        await self.settlement.settle_all((work, plan.settled.get(work.event.id, waits)) for work in works)
         return taught or len(plan.settled) < len(events)
 
     async def _rest(self, shut: float | None) -> None:
@@ -239,5 +267,6 @@ class Engine:
         now = self.clock.monotonic()
         if not self.breaker.allows(now):
             return self.breaker.due(now)
-        dues = (self.queue.due(now), self._later[0][0] - now if self._later else None, self._slow.due(now), shut)
+        later = self._later[0][0] - now if self._later else None
+        dues = (self.queue.due(now), later, self._slow.due(now), self._late.due(now), shut)
         return min((max(0.0, due) for due in dues if due is not None), default=None)

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
-
 from base.clock import Clock
 from base.logs import Logger
 from base.reasons import Filter
@@ -21,7 +19,7 @@ from forwarder.delivery.settlement import Settlement
 from forwarder.destinations.base import Destination, Outcome, filtered
 from forwarder.destinations.screening import Screening
 from forwarder.keeping.facts import FactStore
-from forwarder.keeping.parking import Parking
+from forwarder.keeping.parking import ParkedEvent, Parking
 from forwarder.keeping.store import Store, taken_in
 
 FIRST_LOOK_SECONDS: Final = 600.0  # for facts that are too old
@@ -58,7 +56,7 @@ class Forgetter:
 
     def __post_init__(self) -> None:
         self.store.define("forgotten", lambda owner: self.erased.forgets(owner, offset=self._done))
-        self.store.define("denied", lambda doc: self.erased.denies(_event(doc)))
+        self.store.define("denied", lambda doc: self.erased.denies(ParkedEvent.from_bytes(doc).event))
         known = self.store.read("SELECT next FROM taken_in WHERE topic = ? AND part = ?", (self.topic, _PART))
         self._done = known[0][0] if known else 0
 
@@ -107,7 +105,3 @@ class Forgetter:
                 await self.settlement.settle(work, filtered(Filter.ERASED))
             else:
                 await self.parking.drop(work)
-
-
-def _event(doc: bytes) -> Event:
-    return Event.from_bytes(orjson.dumps(orjson.loads(doc)["event"]))

@@ -85,13 +85,13 @@ class Rounds:
     def plan(self, events: Sequence[Event]) -> Plan | None:
         """None: the destination has failed at it."""
         try:
-            return self.destination.plan(events, self.facts.view(events), self._now())
+            return self.destination.plan(events, self.facts.view(events), self.now())
         except Exception:
             self.log.exception("plan.failed", destination=self.destination.name, events=len(events))
             return None
 
-    def _now(self) -> float:
-        """A wall clock that is put ahead makes nothing older that is on its way, nor one that is put back what comes then."""
+    def now(self) -> float:
+        """By which an event's age goes: a wall clock that is put ahead makes nothing older that is on its way, nor one that is put back what comes then."""
         return min(self.clock.now(), self._began + self.clock.monotonic())
 
     async def _call(

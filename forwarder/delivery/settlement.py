@@ -1,7 +1,7 @@
 """From an outcome to a settled event, in the order that loses nothing: first what must be durable, then the offset."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from base.logs import Logger
@@ -14,7 +14,7 @@ from forwarder.keeping.dead_letters import DeadLetters
 from forwarder.keeping.ledger import Ledger
 from forwarder.keeping.parking import Parking
 from forwarder.transport import Reply
-from forwarder.work import Evidence, Work
+from forwarder.work import Evidence, Work, without
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -37,16 +37,19 @@ class Settlement:
         self._counts = Counts(self.metrics.outcomes)
         self._late = Counts(self.metrics.late)
 
+    async def settle(self, work: Work, outcome: Outcome) -> None:
+        await self.settle_all([(work, outcome)])
+
     async def settle_all(self, outcomes: Iterable[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
-        """Those that the offset alone settles need no task each, and go together: of a thousand, most are such. They are
-        known after a crash with the next `write`."""
+        """Those that the offset alone settles, at once: of a thousand, most are such. They are known after a crash with
+        the next `write`."""
         answer = _answer(evidence)
-        left: list[tuple[Work, Outcome]] = []
+        left = []
         for outcome, works in _by_outcome(outcomes):
-            settled = set(map(id, self._settle_at_once(works, outcome, answer)))
-            left += [(work, outcome) for work in works if id(work) not in settled]
+            if rest := without(works, self._settle_at_once(works, outcome, answer)):
+                left.append(self._settle(rest, outcome, evidence))
         if left:
-            await asyncio.gather(*(self.settle(work, outcome, evidence) for work, outcome in left))
+            await asyncio.gather(*left)
 
     def write(self) -> None:
         """Before a call: what is settled by then is known after a crash."""
@@ -60,63 +63,79 @@ class Settlement:
         self._tell(settled, outcome)
         return settled
 
-    async def settle(self, work: Work, outcome: Outcome, evidence: Evidence | None = None) -> None:
+    async def _settle(self, works: Sequence[Work], outcome: Outcome, evidence: Evidence | None) -> None:
         """Events of a partition that was lost are the new owner's to settle; who may be this one again."""
-        if not work.live or work.partition not in self.ledger.partitions:
-            if outcome.kind == "delivered":
-                await self._remember(work, outcome, _answer(evidence))
-            return
-        if outcome.kind in ("parked", "dead") and self.erased.denies(work.event):
-            outcome = filtered(Filter.ERASED)
-        if outcome.kind == "parked" and self.parking.expired(work):
-            outcome = _expired(work, outcome)
+        ours = [work for work in works if work.live and work.partition in self.ledger.partitions]
+        if outcome.kind == "delivered" and len(ours) < len(works):
+            await self._remember(without(works, ours), outcome, _answer(evidence))
+        if outcome.kind in ("parked", "dead"):
+            ours = await self._without_erased(ours)
         if outcome.kind == "parked":
-            await self._park(work, Parked(outcome.reason))
-            return
-        if outcome.kind == "dead":
-            await self.dead_letters.put(work, outcome.reason, outcome.detail, evidence)
-        told = bool(self.ledger.settle([work], outcome, _answer(evidence)))
-        if not told and work.live:
-            await self.ledger.settle_parked(work, outcome, _answer(evidence))
-            told = True
-        if work.waiting is not None:  # after its receipt: else a kill between them leaves one that says parked for ever
-            await self.parking.forget(work)
-        if told:
-            self.ledger.write()
-            self._tell([work], outcome)
+            expired = [work for work in ours if self.parking.expired(work)]
+            await asyncio.gather(*(self._bury([work], _expired(work, outcome), evidence) for work in expired))
+            reason = Parked(outcome.reason)
+            await self.park(dict.fromkeys(without(ours, expired), reason))
+        elif outcome.kind == "dead":
+            await self._bury(ours, outcome, evidence)
+        else:
+            await self._end(ours, outcome, _answer(evidence))
 
-    async def _remember(self, work: Work, outcome: Outcome, answer: int | None) -> None:
-        """Delivered when its partition had gone: should that come back, it is not sent again."""
-        self.ledger.remember(work, outcome, answer)
+    async def _without_erased(self, works: Sequence[Work]) -> list[Work]:
+        """Those who were erased are settled by this."""
+        erased = [work for work in works if self.erased.denies(work.event)]
+        for work in erased:
+            work.aside = True
+        await self._end(erased, filtered(Filter.ERASED), None)
+        return without(works, erased)
+
+    async def _bury(self, works: Sequence[Work], outcome: Outcome, evidence: Evidence | None) -> None:
+        letters = (self.dead_letters.put(work, outcome.reason, outcome.detail, evidence) for work in works)
+        await asyncio.gather(*letters)
+        await self._end(works, outcome, _answer(evidence))
+
+    async def _end(self, works: Sequence[Work], outcome: Outcome, answer: int | None) -> None:
+        told = self.ledger.settle(works, outcome, answer)
+        if parked_ones := [work for work in without(works, told) if work.live]:
+            await self.ledger.settle_parked(parked_ones, outcome, answer)
+        # After their receipt: else a kill between the two leaves one that says parked for ever.
+        await self.parking.forget([work for work in works if work.waiting is not None])
         self.ledger.write()
-        if work.waiting is not None:  # its offset was told of as parked, and nobody else will say more
-            await self.ledger.settle_parked(work, outcome, answer)
-            await self.parking.forget(work)
-        self._tell([work], outcome)
+        self._tell([*told, *parked_ones], outcome)
+
+    async def _remember(self, works: Sequence[Work], outcome: Outcome, answer: int | None) -> None:
+        """Delivered when their partition had gone: should that come back, they are not sent again. Of those that were told
+        of as parked nobody else will say more."""
+        self.ledger.remember(works, outcome, answer)
+        self.ledger.write()
+        if waited := [work for work in works if work.waiting is not None]:
+            await self.ledger.settle_parked(waited, outcome, answer)
+            await self.parking.forget(waited)
+        self._tell(works, outcome)
 
     async def set_aside(self, works: Sequence[Work]) -> None:
-        """Parks what is still on its way, in the order given. What its call brings then is that of a parked event. One that
-        was parked out of the queue stays as it is: it may be delivered by now."""
-        first = {work.subject: work for work in reversed(works) if work.live}
-        works = [work for work in works if work.live and not work.aside]
-        reasons = [Parked.KEEPS_FAILING if first[work.subject] is work else Parked.BEHIND_PARKED for work in works]
-        await asyncio.gather(*(self._park(work, reason, due=True) for work, reason in zip(works, reasons, strict=True)))
+        """Parks what is still on its way. What its call brings then is that of a parked event. One that was parked before
+        stays as it is: it may be delivered by now."""
+        ours = [work for work in works if work.live and (work.waiting is None or work.aside)]
+        first = {work.subject: work for work in reversed(ours)}
+        left = await self._without_erased([work for work in ours if not work.aside])
+        heads = {work: first[work.subject] is work for work in left}
+        reasons = {work: Parked.KEEPS_FAILING if head else Parked.BEHIND_PARKED for work, head in heads.items()}
+        await self.park(reasons, due=True)
 
-    async def _park(self, work: Work, reason: Parked, *, due: bool = False) -> None:
-        """Once: one that is parked already only changes its reason."""
-        if work.waiting is not None:
-            await self.parking.park(work, reason)
-        elif self.erased.denies(work.event):
+    async def park(self, reasons: Mapping[Work, Parked], *, due: bool = False) -> None:
+        """One that is parked already only changes its reason. `due`: their turn in the slow lane is at once."""
+        fresh = [work for work in reasons if work.waiting is None and not work.aside]
+        for work in fresh:
             work.aside = True
-            await self.settle(work, filtered(Filter.ERASED))
-        elif not work.aside:
-            work.aside = True
-            await self.parking.park(work, reason, due=due)
-            if self.ledger.settle([work], parked(reason)):
-                self.ledger.write()
-                self._tell([work], parked(reason))
-            elif work.live or self.ledger.remembers(work):  # settled meanwhile
-                await self.parking.forget(work)  # else it is another's, and so is the record: it may be parked there
+        known = {work: reason for work, reason in reasons.items() if work.waiting is not None}
+        await self.parking.park({**known, **{work: reasons[work] for work in fresh}}, due=due)
+        for reason in Parked:
+            settled = self.ledger.settle([work for work in fresh if reasons[work] is reason], parked(reason))
+            self._tell(settled, parked(reason))
+            fresh = without(fresh, settled)
+        self.ledger.write()
+        # What was settled meanwhile; else it is another's, and so is the record: it may be parked there.
+        await self.parking.forget([work for work in fresh if work.live or self.ledger.remembers(work)])
 
     def _tell(self, works: Sequence[Work], outcome: Outcome) -> None:
         if not works:

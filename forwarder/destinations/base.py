@@ -8,6 +8,7 @@ for the first missing thing, again and again, until every event is settled. A de
 and keeps no state: retry, timeout, parking and dead letters wrap it from outside.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -97,20 +98,24 @@ class Verdict(Value, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """A batch is full at `events` or `bytes`, and goes anyway when its oldest has waited `age` seconds."""
+    """A batch is full at `events` or `bytes`, and goes anyway when its oldest has waited `age` seconds. What happened more
+    than `late_after` seconds ago waits for what did not, as the destination makes less of it."""
 
     events: int
     bytes: int
     age: float
+    late_after: float = math.inf
 
 
 class Destination(Protocol):
     """`batch.events` 1: the engine plans each visitor's events apart, so visitors go side by side and each in order;
-    more: it plans a whole batch at once.."""
+    more: it plans a whole batch at once."""
 
     name: str
     kind: str
-    batch: BatchPolicy
+
+    @property
+    def batch(self) -> BatchPolicy: ...
 
     def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan: ...
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from eventlog.event import Event
-from forwarder.destinations.base import Call, Destination, Facts, Outcome, Plan, Verdict
+from forwarder.destinations.base import BatchPolicy, Call, Destination, Facts, Outcome, Plan, Verdict
 from forwarder.errors import TransportError
 from forwarder.transport import Reply
 
@@ -15,8 +15,11 @@ class Screening(ABC):
     def __init__(self, inner: Destination) -> None:
         self.name = inner.name
         self.kind = inner.kind
-        self.batch = inner.batch
         self._inner = inner
+
+    @property
+    def batch(self) -> BatchPolicy:
+        return self._inner.batch
 
     @abstractmethod
     def settled(self, events: Sequence[Event]) -> Mapping[str, Outcome]:

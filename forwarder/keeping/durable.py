@@ -1,4 +1,6 @@
-"""A record that must be in the log before anything goes on: waits and tries again, never drops."""
+"""Records that must be in the log before anything goes on: waits and tries again, never drops."""
+
+from collections.abc import Sequence
 
 from base.clock import Clock
 from base.ids import IdSource
@@ -19,15 +21,18 @@ class Durable:
 
     async def put(self, record: Record) -> Position:
         """Where it stands, once it is durable. AppendError only when the same record never can be (it is too large)."""
+        (position,) = await self.put_all((record,))
+        return position
+
+    async def put_all(self, records: Sequence[Record]) -> list[Position]:
+        """As `put`, all together. Where one is tried again, the others may come to stand there twice."""
         attempt = 0
         while True:
             try:
-                (position,) = await append_durably(self._writer, [record])
+                return await append_durably(self._writer, records)
             except AppendError as error:
                 if not error.retriable:
                     raise
                 attempt += 1
-                self._log.error("append.failed", topic=record.topic, attempt=attempt, error=str(error))
+                self._log.error("append.failed", topic=records[0].topic, attempt=attempt, error=str(error))
                 await self._clock.sleep(self._policy.delay(attempt, self._ids.random(4)))
-            else:
-                return position

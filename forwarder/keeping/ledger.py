@@ -157,9 +157,9 @@ class Ledger:
         held.stretch.add(offset, told)
         held.offsets.settle(offset)
 
-    def remember(self, work: Work, outcome: Outcome, answer: int | None) -> None:
-        """It was delivered when its partition had gone."""
-        self._ahead.add([work], outcome, answer)
+    def remember(self, works: Iterable[Work], outcome: Outcome, answer: int | None) -> None:
+        """They were delivered when their partition had gone."""
+        self._ahead.add(works, outcome, answer)
 
     def remembers(self, work: Work) -> bool:
         told = self._ahead.told(work)
@@ -178,11 +178,12 @@ class Ledger:
         """What has been settled is known after a crash."""
         self._ahead.write()
 
-    async def settle_parked(self, work: Work, outcome: Outcome, answer: int | None = None) -> None:
-        """The end of an event whose offset was told of when it was parked."""
-        self._ahead.add([work], outcome, answer)
+    async def settle_parked(self, works: Sequence[Work], outcome: Outcome, answer: int | None = None) -> None:
+        """The end of events whose offsets were told of when they were parked."""
+        self._ahead.add(works, outcome, answer)
         now = self._clock.now()
-        await self._tell(single(work, outcome, answer, self._destination, now), now)
+        for receipt in single(works, outcome, answer, self._destination, now):
+            await self._tell(receipt, now)
 
     def _leave(self, work: Work) -> None:
         self.waiting -= 1

@@ -5,34 +5,39 @@ index, filled again from the topic at each assignment (store.py). Counted as set
 `due` are of the store's own time: an event waits for so long as somebody could have tried it.
 """
 
-from collections.abc import Awaitable, Collection, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
+from msgspec.json import Decoder
 
 from base.clock import Clock
 from base.reasons import Parked
+from base.values import Value
 from eventlog.event import Event
 from eventlog.log import LogScanner, Record, StoredRecord
 from forwarder.keeping.durable import Durable
-from forwarder.keeping.store import Statement, Store, catch_up
+from forwarder.keeping.store import Row, Statement, Store, catch_up
 from forwarder.work import Waiting, Work
 
 WINDOW: Final = 200  # parked events of one visitor that are planned at a time
+LOOK_SECONDS: Final = 1.0  # between two counts of what is parked where there was no room for more
 
 _INSERT: Final = """
 INSERT INTO parked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 + min(?8, ?9)) ON CONFLICT (key) DO UPDATE SET
   part = excluded.part, place = excluded.place, doc = excluded.doc, reason = excluded.reason,
-  due = min(since + ?9, excluded.due)
+  since = CASE reason WHEN 'late' THEN excluded.since ELSE since END,
+  due = min(CASE reason WHEN 'late' THEN excluded.since ELSE since END + ?9, excluded.due)
 """
+_DELETE: Final = "DELETE FROM parked WHERE key = ?"
+_IN_ORDER: Final = "ORDER BY part, place LIMIT ?"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParkedEvent:
+class ParkedEvent(Value, frozen=True):
     """The record's JSON. `since` is seconds since the epoch, for people; `partition` and `offset` are the event's own."""
 
-    event: Mapping[str, Any]
+    event: Event
     destination: str
     reason: str
     since: float
@@ -40,22 +45,39 @@ class ParkedEvent:
     offset: int
 
     @property
-    def key(self) -> bytes:
-        return f"{self.event['id']}:{self.destination}".encode()
+    def key(self) -> str:
+        return f"{self.event.id}:{self.destination}"
 
-    def to_record(self, topic: str, timestamp: float) -> Record:
-        return Record(topic, self.key, orjson.dumps(asdict(self)), timestamp)
+    def to_bytes(self) -> bytes:
+        body = {name: getattr(self, name) for name in self.__struct_fields__}
+        return orjson.dumps({**body, "event": orjson.Fragment(self.event.to_bytes())})
 
     @classmethod
     def from_bytes(cls, body: bytes) -> "ParkedEvent":
-        known = cls.__dataclass_fields__
-        return cls(**{name: value for name, value in orjson.loads(body).items() if name in known})
+        """What a newer version added is passed over."""
+        parked: ParkedEvent = _decode(body)
+        return parked
+
+
+_decode: Final = Decoder(ParkedEvent).decode
+
+
+class Standing(Value, frozen=True):
+    """One visitor's parked events."""
+
+    events: int
+    only_late: bool
+
+    @property
+    def comes_along(self) -> bool:
+        """With what is new, as nothing holds them up."""
+        return self.only_late and self.events <= WINDOW
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Parking:
     """One destination's. `slow` is the pause in seconds between two tries of an event that keeps failing; `longest`
-    how long an event may wait here at all."""
+    how long an event may wait here at all; `most_late`: with so many parked, those that are late find no room."""
 
     destination: str
     topic: str
@@ -65,7 +87,10 @@ class Parking:
     clock: Clock
     slow: float
     longest: float
+    most_late: int
     _none: bool = field(init=False, default=False)  # known to hold nothing
+    _room: int = field(init=False, default=0)  # for late ones, at least
+    _counted: float = field(init=False, default=-LOOK_SECONDS)  # monotonic
 
     async def restore(self) -> None:
         """Before the first event of a partition that was just assigned: its parked ones may be another host's so far.
@@ -76,25 +101,30 @@ class Parking:
         await self.hurry()
 
     def _apply(self, record: StoredRecord) -> list[Statement]:
-        if not record.key.endswith(f":{self.destination}".encode()):
+        key = record.key.decode()
+        if not key.endswith(f":{self.destination}"):
             return []
         if record.value is None:
-            return [_delete(record.key)]
-        return [self._insert(record.key, ParkedEvent.from_bytes(record.value))]
+            return [(_DELETE, (key,))]
+        return [(_INSERT, self._row(ParkedEvent.from_bytes(record.value), record.value))]
 
-    def _insert(self, key: bytes, parked: ParkedEvent, *, at_once: bool = False) -> Statement:
-        """One that stands here already has waited since then."""
-        now = self.store.now()
-        pause = self.longest if parked.reason == Parked.WAITS_FOR_CONTACT else 0.0 if at_once else self.slow
-        values = (parked.event["subject"], parked.partition, parked.offset, orjson.dumps(asdict(parked)))
-        return _INSERT, (key.decode(), *values, parked.reason, now, pause, self.longest)
+    def _row(self, parked: ParkedEvent, doc: bytes, *, at_once: bool = False) -> Row:
+        """One that stands here already has waited since then, unless it was only late."""
+        waits = parked.reason in (Parked.WAITS_FOR_CONTACT, Parked.LATE)  # for what the others' turns know nothing of
+        pause = self.longest if waits else 0.0 if at_once else self.slow
+        place = (parked.key, parked.event.subject, parked.partition, parked.offset)
+        return (*place, doc, parked.reason, self.store.now(), pause, self.longest)
 
-    def holds(self, subject: str) -> bool:
-        return bool(self.store.read("SELECT 1 FROM parked WHERE subject = ? LIMIT 1", (subject,)))
-
-    def among(self, subjects: Collection[str]) -> list[str]:
-        """Those of them that have parked events."""
-        return [subject for subject in subjects if self.holds(subject)] if self.holds_any() else []
+    def among(self, subjects: Collection[str]) -> dict[str, Standing]:
+        """What those of them have parked who have any."""
+        if not self.holds_any():
+            return {}
+        query = (
+            "SELECT subject, count(*), sum(reason <> 'late') FROM parked"
+            " WHERE subject IN (SELECT value FROM json_each(?)) GROUP BY subject"
+        )
+        found = self.store.read(query, (orjson.dumps(list(subjects)).decode(),))
+        return {subject: Standing(events, not others) for subject, events, others in found}
 
     def holds_any(self) -> bool:
         """Asked before each unit, and mostly no."""
@@ -114,23 +144,34 @@ class Parking:
 
     def works(self, subject: str) -> list[Work]:
         """The visitor's first parked events, in order."""
-        rows = self.store.read(
-            "SELECT doc FROM parked WHERE subject = ? ORDER BY part, place LIMIT ?", (subject, WINDOW)
-        )
-        return [self.work(doc) for (doc,) in rows]
+        return self._works("subject = ?", subject, WINDOW)
+
+    def works_of(self, subjects: Collection[str]) -> list[Work]:
+        """All of theirs, each visitor's in order."""
+        return self._works("subject IN (SELECT value FROM json_each(?))", orjson.dumps(list(subjects)).decode(), -1)
 
     def beyond(self, partition: int, start: int) -> list[Work]:
         """Those of a partition whose own offset is not below `start`."""
-        rows = self.store.read("SELECT doc FROM parked WHERE part = ? AND place >= ?", (partition, start))
-        return [self.work(doc) for (doc,) in rows]
+        return self._works("part = ? AND place >= ?", partition, start, -1)
 
     def hope(self, subject: str) -> list[Work]:
         """One that came behind the others and was never planned: it may bring what those wait for."""
-        query = "SELECT doc FROM parked WHERE subject = ? AND reason = ? ORDER BY part, place LIMIT 1"
-        return [self.work(doc) for (doc,) in self.store.read(query, (subject, Parked.BEHIND_PARKED))]
+        return self._works("subject = ? AND reason = ?", subject, Parked.BEHIND_PARKED, 1)
+
+    def late(self, partitions: Collection[int], limit: int) -> list[Work]:
+        """The first of these partitions that are only late, and behind nothing that waits for another reason."""
+        marks = ",".join("?" * len(partitions))
+        other = "SELECT 1 FROM parked other WHERE other.subject = parked.subject AND other.reason <> 'late'"
+        return self._works(f"reason = 'late' AND part IN ({marks}) AND NOT EXISTS ({other})", *partitions, limit)
+
+    def _works(self, where: str, *values: str | int) -> list[Work]:
+        rows = self.store.read(f"SELECT doc FROM parked WHERE {where} {_IN_ORDER}", values)  # noqa: S608 - ours
+        return [self.work(doc) for (doc,) in rows]
 
     def work(self, doc: bytes) -> Work:
-        return _work(ParkedEvent.from_bytes(doc), len(doc), self.clock.monotonic())
+        parked = ParkedEvent.from_bytes(doc)
+        waiting = Waiting(Parked(parked.reason), parked.since)
+        return Work(parked.event, parked.partition, parked.offset, len(doc), self.clock.monotonic(), waiting)
 
     def due(self, partitions: Collection[int], limit: int) -> list[str]:
         """Visitors whose turn in the slow lane has come, of these partitions; who has waited longest comes first."""
@@ -139,38 +180,51 @@ class Parking:
         return [subject for (subject,) in self.store.read(query, (self.store.now(), *partitions, limit))]
 
     def expired(self, work: Work) -> bool:
-        if work.waiting is None:
+        if work.waiting is None or work.waiting.reason is Parked.LATE:
             return False
         rows = self.store.read("SELECT since FROM parked WHERE key = ?", (self._key(work),))
         return bool(rows) and self.store.now() >= rows[0][0] + self.longest
 
-    async def park(self, work: Work, reason: Parked, *, due: bool = False) -> None:
-        """Durable when it returns. One that is parked already only changes its reason. `due`: its turn is at once."""
-        if work.waiting is not None and work.waiting.reason == reason:
-            return
-        since = self.clock.now() if work.waiting is None else work.waiting.since
-        parked = ParkedEvent(
-            event=work.event.to_dict(),
-            destination=self.destination,
-            reason=reason,
-            since=since,
-            partition=work.partition,
-            offset=work.offset,
-        )
-        await self.durable.put(parked.to_record(self.topic, self.clock.now()))
-        await self.store.write(*self._insert(parked.key, parked, at_once=due))
-        self._none = False
-        work.waiting = Waiting(reason, since)
+    def has_room(self, events: int) -> bool:
+        """For so many late ones more. Counted anew now and then: it takes a look at all of them."""
+        now = self.clock.monotonic()
+        if self._room < events and now - self._counted >= LOOK_SECONDS:
+            self._counted, self._room = now, self.most_late - self.count()
+        return self._room >= events
 
-    async def forget(self, work: Work) -> None:
-        """It is delivered, dead or filtered: durably."""
-        key = self._key(work).encode()
-        await self.durable.put(Record(self.topic, key, None, self.clock.now()))
-        await self.store.write(*_delete(key))
+    async def park(self, works: Mapping[Work, Parked], *, due: bool = False) -> None:
+        """Durable when it returns. Those that are parked already only change their reason. `due`: their turn is at once."""
+        changed = {work: why for work, why in works.items() if work.waiting is None or work.waiting.reason != why}
+        if not changed:
+            return
+        now = self.clock.now()
+        found = [self._parked(work, reason, now) for work, reason in changed.items()]
+        docs = [parked.to_bytes() for parked in found]
+        self._room -= len(found)
+        await self.durable.put_all(
+            [Record(self.topic, parked.key.encode(), doc, now) for parked, doc in zip(found, docs, strict=True)]
+        )
+        await self.store.write(
+            _INSERT, *[self._row(parked, doc, at_once=due) for parked, doc in zip(found, docs, strict=True)]
+        )
+        self._none = False
+        for (work, reason), parked in zip(changed.items(), found, strict=True):
+            work.waiting = Waiting(reason, parked.since)
+
+    def _parked(self, work: Work, reason: Parked, now: float) -> ParkedEvent:
+        since = now if work.waiting is None else work.waiting.since
+        return ParkedEvent(work.event, self.destination, reason, since, work.partition, work.offset)
+
+    async def forget(self, works: Sequence[Work]) -> None:
+        """They are delivered, dead or filtered: durably."""
+        if works:
+            keys, now = [self._key(work) for work in works], self.clock.now()
+            await self.durable.put_all([Record(self.topic, key.encode(), None, now) for key in keys])
+            await self.store.write(_DELETE, *[(key,) for key in keys])
 
     async def drop(self, work: Work) -> None:
         """From here alone: what becomes of it is another's to say."""
-        await self.store.write(*_delete(self._key(work).encode()))
+        await self.store.write(_DELETE, (self._key(work),))
 
     def _key(self, work: Work) -> str:
         return f"{work.event.id}:{self.destination}"
@@ -187,13 +241,3 @@ class Parking:
         query = "UPDATE parked SET due = ? WHERE reason = ? AND due > ?"
         now = self.store.now()
         return self.store.write(query, (now, Parked.KEEPS_FAILING, now))
-
-
-def _delete(key: bytes) -> Statement:
-    return "DELETE FROM parked WHERE key = ?", (key.decode(),)
-
-
-def _work(parked: ParkedEvent, size: int, taken: float) -> Work:
-    event = Event.from_bytes(orjson.dumps(parked.event))
-    waiting = Waiting(Parked(parked.reason), parked.since)
-    return Work(event, parked.partition, parked.offset, size, taken, waiting)

@@ -41,8 +41,10 @@ class ReceiptIndex:
             if now - self._noted.get(receipt.partition, 0.0) < EVERY_SECONDS:
                 return
             self._noted[receipt.partition] = now
-        row = (receipt.partition, receipt.single, receipt.first_offset, position.partition, position.offset, now)
-        self.store.write_soon("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)", row)
+        place = (position.partition, position.offset, now)
+        firsts = receipt.offsets or (receipt.first_offset,)
+        rows = [(receipt.partition, receipt.single, first, *place) for first in firsts]
+        self.store.write_soon("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)", *rows)
         if now - self._cleared > KEPT_SECONDS / 100:
             self._cleared = now
             self.store.write_soon("DELETE FROM receipts WHERE at < ?", (now - KEPT_SECONDS,))

@@ -2,11 +2,11 @@
 
 A receipt is in the log before its stretch is committed, so receipts leave no hole; after a crash the same offsets may
 have a second receipt, and the later one tells what happened. So it is for a parked event that is settled in the end:
-its receipt is `single`, of this one offset.
+its receipt is `single`, of this offset and of those that were settled with it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ from forwarder.work import Work
 class Receipt:
     """Offsets `first_offset` up to, not including, `next_offset`: all delivered, answered with the HTTP status
     `answer`, but for the `exceptions` ({offset, id, outcome, reason, answer?, late?}; a hole in the log is
-    {offset, end, outcome: lost, reason}) and offsets that were not for this destination. `at` is RFC 3339."""
+    {offset, end, outcome: lost, reason}) and offsets that were not for this destination. One that is `single` tells of
+    its `offsets` alone: all delivered, and late or not, or all among the exceptions. `at` is RFC 3339."""
 
     destination: str
     partition: int
@@ -33,6 +34,8 @@ class Receipt:
     exceptions: tuple[Mapping[str, Any], ...] = ()
     answer: int | None = None
     single: bool = False
+    offsets: tuple[int, ...] = ()
+    late: bool = False
 
     def to_record(self, topic: str, timestamp: float) -> Record:
         body = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -45,14 +48,15 @@ class Receipt:
         return cls(**{name: value for name, value in orjson.loads(body).items() if name in known})
 
     def tells_of(self, offset: int) -> bool:
-        return self.first_offset <= offset < self.next_offset
+        return self.first_offset <= offset < self.next_offset and (not self.offsets or offset in self.offsets)
 
     def told(self, offset: int) -> Mapping[str, Any]:
         """{outcome, reason, answer?, late?} of one of its offsets."""
         for exception in self.exceptions:
             if exception["offset"] <= offset < exception.get("end", exception["offset"] + 1):
                 return exception
-        return {"outcome": "delivered", "reason": "", "answer": self.answer}
+        late = {"late": True} if self.late else {}
+        return {"outcome": "delivered", "reason": "", "answer": self.answer, **late}
 
 
 def receipt_key(destination: str, partition: int) -> bytes:
@@ -81,7 +85,7 @@ class Stretch:
     def add(self, offset: int, told: Told) -> None:
         self._outcomes[offset] = told
 
-    def cut(self, end: int, destination: str, partition: int, now: float, *, single: bool = False) -> Receipt | None:
+    def cut(self, end: int, destination: str, partition: int, now: float) -> Receipt | None:
         """The receipt up to `end`, once; None when nothing has moved."""
         if end == self.first:
             return None
@@ -97,18 +101,32 @@ class Stretch:
             delivered=len(delivered),
             exceptions=(*_exceptions(told, usual), *(lost for lost in self._lost if lost["offset"] < end)),
             answer=usual,
-            single=single,
         )
         self.first = end
         self._lost = [lost for lost in self._lost if lost["offset"] >= end]
         return receipt
 
 
-def single(work: Work, outcome: Outcome, answer: int | None, destination: str, now: float) -> Receipt | None:
-    """For an event whose offset was told of before, as parked."""
-    stretch = Stretch(work.offset)
-    stretch.add(work.offset, (work.event.id, outcome, answer))
-    return stretch.cut(work.offset + 1, destination, work.partition, now, single=True)
+def single(
+    works: Sequence[Work], outcome: Outcome, answer: int | None, destination: str, now: float
+) -> Iterator[Receipt]:
+    """For events whose offsets were told of before, as parked: one for those of a partition."""
+    for partition in sorted({work.partition for work in works}):
+        told = {work.offset: (work.event.id, outcome, answer) for work in works if work.partition == partition}
+        is_delivered = outcome.kind == "delivered"
+        yield Receipt(
+            destination=destination,
+            partition=partition,
+            at=rfc3339(now),
+            first_offset=min(told),
+            next_offset=max(told) + 1,
+            delivered=len(told) if is_delivered else 0,
+            exceptions=() if is_delivered else tuple(_exceptions(told, None)),
+            answer=answer if is_delivered else None,
+            single=True,
+            offsets=tuple(sorted(told)),
+            late=outcome.late,
+        )
 
 
 def _exceptions(told: Mapping[int, Told], usual: int | None) -> Iterable[dict[str, Any]]:

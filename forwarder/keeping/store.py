@@ -23,7 +23,7 @@ from base.database import connect
 from base.logs import Logger
 from eventlog.log import LogScanner, StoredRecord
 
-GROUP: Final = 1000  # statements a transaction
+GROUP: Final = 1000  # writes a transaction, of one row mostly
 SOON_SECONDS: Final = 0.02  # in which some eight facts come, at the rate that one core brings to Footprints
 
 _SCHEMA: Final = """
@@ -33,8 +33,10 @@ CREATE TABLE IF NOT EXISTS facts (owner TEXT PRIMARY KEY, doc BLOB NOT NULL, see
 CREATE TABLE IF NOT EXISTS parked (
   key TEXT PRIMARY KEY, subject TEXT NOT NULL, part INTEGER NOT NULL, place INTEGER NOT NULL, doc BLOB NOT NULL,
   reason TEXT NOT NULL, since REAL NOT NULL, due REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS parked_subject ON parked (subject, part, place);
+DROP INDEX IF EXISTS parked_subject;
+CREATE INDEX IF NOT EXISTS parked_order ON parked (subject, part, place, reason);
 CREATE INDEX IF NOT EXISTS parked_due ON parked (due);
+CREATE INDEX IF NOT EXISTS parked_late ON parked (part, place) WHERE reason = 'late';
 CREATE TABLE IF NOT EXISTS receipts (
   part INTEGER NOT NULL, single INTEGER NOT NULL, first INTEGER NOT NULL, topic_part INTEGER NOT NULL,
   place INTEGER NOT NULL, at REAL NOT NULL);
@@ -44,7 +46,8 @@ CREATE INDEX IF NOT EXISTS receipts_at ON receipts (at);
 
 _NOTE: Final = "INSERT OR REPLACE INTO own_time VALUES (0, ?, ?)"
 
-Statement = tuple[str, Sequence[Any]]
+Row = Sequence[Any]
+Statement = tuple[str, Row]
 
 
 class Store:
@@ -53,7 +56,7 @@ class Store:
     def __init__(self, path: Path, clock: Clock, log: Logger) -> None:
         self._clock = clock
         self._log = log
-        self._writes: deque[tuple[Statement, asyncio.Future[None]]] = deque()
+        self._writes: deque[tuple[str, Sequence[Row], asyncio.Future[None]]] = deque()
         self._flushing: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, "store")
@@ -69,28 +72,29 @@ class Store:
 
     @property
     def pending(self) -> int:
-        """Statements that no group has taken yet."""
-        return len(self._writes)
+        """Rows that no group has taken yet."""
+        return sum(len(rows) for _, rows, _ in self._writes)
 
     def read(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._reading.execute(query, parameters).fetchall()
 
-    def write(self, query: str, parameters: Sequence[Any]) -> asyncio.Future[None]:
-        """Done once its group is committed. Groups are committed in the order of these calls."""
-        done = self._add(query, parameters)
+    def write(self, query: str, *rows: Row) -> asyncio.Future[None]:
+        """The statement for each of the rows: done once its group is committed. Groups are committed in the order of
+        these calls."""
+        done = self._add(query, rows)
         self._begin()
         return done
 
-    def write_soon(self, query: str, parameters: Sequence[Any]) -> asyncio.Future[None]:
+    def write_soon(self, query: str, *rows: Row) -> asyncio.Future[None]:
         """As `write`, for what nobody waits for: with all that comes within SOON_SECONDS, or with the next `write`."""
-        done = self._add(query, parameters)
+        done = self._add(query, rows)
         if self._soon is None and self._flushing is None:
             self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self._begin)
         return done
 
-    def _add(self, query: str, parameters: Sequence[Any]) -> asyncio.Future[None]:
+    def _add(self, query: str, rows: Sequence[Row]) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._writes.append(((query, parameters), done))
+        self._writes.append((query, rows, done))
         return done
 
     def _begin(self) -> None:
@@ -104,19 +108,19 @@ class Store:
         loop = asyncio.get_running_loop()
         while self._writes:
             group = [self._writes.popleft() for _ in range(min(GROUP, len(self._writes)))]
-            while not await loop.run_in_executor(self._thread, self._commit, [statement for statement, _ in group]):
+            while not await loop.run_in_executor(self._thread, self._commit, group):
                 await self._clock.sleep(1)  # a full disk: what is in the topics already is not lost by waiting
-            for _, done in group:
+            for _, _, done in group:
                 if not done.done():
                     done.set_result(None)
         self._flushing = None
 
-    def _commit(self, statements: Iterable[Statement]) -> bool:
+    def _commit(self, group: Iterable[tuple[str, Sequence[Row], object]]) -> bool:
         try:
             with self._writing:
                 self._writing.execute("BEGIN")
-                for query, parameters in statements:
-                    self._writing.execute(query, parameters)
+                for query, rows, _ in group:
+                    self._writing.executemany(query, rows)
                 self._writing.execute(_NOTE, (self.now(), self._clock.now()))
         except sqlite3.Error as error:
             self._log.error("store.failed", error=str(error))

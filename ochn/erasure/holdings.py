@@ -158,7 +158,7 @@ def _event(value: bytes) -> Event | None:
 
 
 def _parked(value: bytes) -> Event | None:
-    return _event(orjson.dumps(ParkedEvent.from_bytes(value).event))
+    return ParkedEvent.from_bytes(value).event
 
 
 def _dead(value: bytes) -> Event | None:

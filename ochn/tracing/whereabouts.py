@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from base.clock import rfc3339
 from base.database import look_into
+from base.reasons import Parked
 from eventlog.event import Event, UnreadableEvent
 from eventlog.log import LogScanner, Position
 from eventlog.topics import Topics
@@ -127,7 +128,8 @@ class Whereabouts:
         if row is None:
             return None
         parked = ParkedEvent.from_bytes(row[0])
-        return {"reason": parked.reason, "since": rfc3339(parked.since), "next_try": rfc3339(row[1])}
+        told = {"reason": parked.reason, "since": rfc3339(parked.since)}
+        return told if parked.reason == Parked.LATE else {**told, "next_try": rfc3339(row[1])}
 
     async def _dead(self, copy: Copy) -> Told:
         row: Told = {}

@@ -44,6 +44,12 @@ def make_event(number: int, subject: str, kind: str = "visit", **data: Any) -> E
     )
 
 
+def dated(event: Event, age: float) -> Event:
+    """As it would be had it happened so many seconds earlier."""
+    moment = rfc3339(1_800_000_000.0 - age)
+    return event._replace(time=moment, receivedtime=moment)
+
+
 def request(purpose: str, events: Sequence[Event], token: str = "") -> Request:
     body = {"purpose": purpose, "events": [{"id": event.id, "subject": event.subject} for event in events]}
     return Request("POST", "https://up.example/", {"authorization": f"Bearer {token}"}, orjson.dumps(body))

@@ -121,7 +121,7 @@ class RoundsByTheWall(Rounds):
 
     __slots__ = ()
 
-    def _now(self) -> float:
+    def now(self) -> float:
         return self.clock.now()
 
 

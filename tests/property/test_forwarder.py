@@ -4,6 +4,7 @@ import asyncio
 import random
 import tempfile
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,13 @@ from forwarder.keeping.offsets import Offsets
 from forwarder.retry import LONGEST_OBEYED, SPREAD, RetryPolicy, retry_after
 from forwarder.settings import ForwarderSettings
 from forwarder.work import Unit, Work
-from tests.forwarder.small import Batches, Chain, make_event
+from tests.forwarder.small import Batches, Chain, dated, make_event
 from tests.forwarder.stand import Upstream, in_order, numbered, sometimes
 from tests.forwarder.world import World
 
 unhurried = chosen(deadline=None)  # the machine may be busy
 
+DAY = 86_400.0
 POLICY = BatchPolicy(events=5, bytes=1000, age=10.0)
 
 
@@ -197,23 +199,24 @@ def test_retry_after_never_raises(value: str) -> None:
     rate=st.floats(0, 0.8),
     kills=st.integers(0, 3),
     concurrency=st.integers(1, 8),
+    late=st.sampled_from([0.0, 0.3, 0.9]),
 )
 def test_delivered_is_what_was_issued_in_each_visitors_order(
-    seed: int, batched: bool, rate: float, kills: int, concurrency: int
+    *, seed: int, batched: bool, rate: float, kills: int, concurrency: int, late: float
 ) -> None:
-    """Whatever fails, in whatever order calls return, and however often it is killed in between."""
-    asyncio.run(_deliver(seed, batched, rate, kills, concurrency))
+    """Whatever fails, in whatever order calls return, however many are late, and however often it is killed in between."""
+    asyncio.run(_deliver(seed, batched=batched, rate=rate, kills=kills, concurrency=concurrency, late=late))
 
 
-async def _deliver(seed: int, batched: bool, rate: float, kills: int, concurrency: int) -> None:
+async def _deliver(seed: int, *, batched: bool, rate: float, kills: int, concurrency: int, late: float) -> None:
     dice = random.Random(seed)
     upstream = Upstream(fault=sometimes(seed, rate), pauses=lambda: dice.randrange(4))
+    destination = Batches() if batched else Chain()
+    destination.batch = replace(destination.batch, late_after=DAY)
     with tempfile.TemporaryDirectory() as directory:
-        world = World(
-            Path(directory), Batches() if batched else Chain(), upstream, settings=ForwarderSettings(batch_records=30)
-        )
+        world = World(Path(directory), destination, upstream, settings=ForwarderSettings(batch_records=30))
         world.options = world.options.model_copy(update={"concurrency": concurrency})
-        issued = list(numbered(100, 5))
+        issued = [dated(event, 2 * DAY) if dice.random() < late else event for event in numbered(100, 5)]
         await world.append(*issued)
         for kill in range(1, kills + 1):
             world = await world.killed(after=dice.randrange(1, 60))

@@ -24,7 +24,8 @@ class EngageLab:
 
     def __init__(self, name: str, settings: EngageLabSettings) -> None:
         self.name = name
-        self.batch = BatchPolicy(events=settings.batch_events, bytes=MAX_BYTES, age=1.0)
+        late_after = settings.max_age_hours * 3600
+        self.batch = BatchPolicy(events=settings.batch_events, bytes=MAX_BYTES, age=1.0, late_after=late_after)
         self._settings = settings
         self._requests = Requests(settings)
 

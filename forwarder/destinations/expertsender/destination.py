@@ -30,12 +30,12 @@ from forwarder.transport import Reply, Request
 
 class ExpertSender:
     kind = "expertsender"
-    batch = BatchPolicy(events=1, bytes=1024 * 1024, age=0.0)
 
     def __init__(self, name: str, settings: ExpertSenderSettings) -> None:
         self.name = name
         self._settings = settings
         self._max_age = settings.max_age_hours * 3600
+        self.batch = BatchPolicy(events=1, bytes=1024 * 1024, age=0.0, late_after=self._max_age)
         self._headers = {"Content-Type": "application/json", "x-api-key": settings.api_key.get_secret_value()}
 
     def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:

@@ -34,12 +34,12 @@ MAX_BYTES: Final = 1024 * 1024  # of a body
 
 class Netcore:
     kind = "netcore"
-    batch = BatchPolicy(events=MAX_ACTIVITIES, bytes=MAX_BYTES, age=1.0)
 
     def __init__(self, name: str, settings: NetcoreSettings) -> None:
         self.name = name
         self._activities = Activities(settings)
-        self._max_age = settings.max_age_hours * 3600
+        self._max_age = settings.max_age_hours * 3600  # beyond it the vendor triggers no journey
+        self.batch = BatchPolicy(events=MAX_ACTIVITIES, bytes=MAX_BYTES, age=1.0, late_after=self._max_age)
         key = settings.api_key.get_secret_value()
         auth = {"Authorization": f"Bearer {key}"} if settings.auth_header == "bearer" else {"api-key": key}
         self._headers = {"Content-Type": "application/json", **auth}

@@ -38,9 +38,9 @@ class Ray:
 
     def __init__(self, name: str, settings: RaySettings) -> None:
         self.name = name
-        self.batch = BatchPolicy(events=settings.batch_events, bytes=MAX_BYTES, age=1.0)
         self._settings = settings
         self._max_age = settings.max_age_hours * 3600
+        self.batch = BatchPolicy(events=settings.batch_events, bytes=MAX_BYTES, age=1.0, late_after=self._max_age)
 
     def plan(self, events: Sequence[Event], facts: Facts, now: float) -> Plan:
         """A visitor's contact counts from the event on that tells it, also within the batch."""

@@ -58,3 +58,13 @@ async def test_more_than_a_group_is_written_in_groups(tmp_path: Path) -> None:
     await asyncio.wait_for(later[-1], 60)
     assert _row(store) == [(2 * GROUP,)]
     await store.close(60)
+
+
+async def test_rows_of_one_statement_are_written_in_order_with_what_came_before(tmp_path: Path) -> None:
+    store = _open(tmp_path)
+    store.write_soon(ROW, (1,), (2,))
+    assert store.pending == 2
+    await asyncio.wait_for(store.write(ROW, (3,), (5,), (4,)), 60)
+    assert _row(store) == [(4,)]
+    assert store.pending == 0
+    await store.close(60)

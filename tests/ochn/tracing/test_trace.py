@@ -1,6 +1,8 @@
 """Where is my event? A forwarder brings events to each of their ends, and the command finds every one of them there."""
 
+import asyncio
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from eventlog.log import Record
 from eventlog.spooled import wrap
 from forwarder.transport import Reply
 from ochn.tracing.copies import by_client_id, by_id, in_spool
+from tests.forwarder.small import Chain
 from tests.forwarder.stand import TOPICS
 from tests.ochn.stand import Stand
 from tests.support.embedded import a_log
@@ -87,6 +90,34 @@ def test_parked_and_what_ended_it(stand: Stand) -> None:
     assert stand.outcomes(early.id) == [["delivered"]]
     stand.forget()
     assert stand.outcomes(early.id) == [["delivered"]]
+
+
+async def delivered_while_the_clock_moves(stand: Stand) -> None:
+    delivering = asyncio.create_task(stand.world.deliver(parked_too=True))
+    while not delivering.done():
+        await stand.clock_moves()
+    await delivering
+
+
+def test_late_and_delivered_in_the_end(stand: Stand) -> None:
+    destination, late = stand.world.destination, stand.event("v1")
+    assert isinstance(destination, Chain)
+    destination.batch = replace(destination.batch, late_after=1800.0)
+    stand.clock.advance(2000.0)
+    stand.upstream.fault = lambda _call: Reply(503)
+    stand.bring(late)
+    for _ in range(2):
+        (row,) = stand.trace(late.id, code=4)["copies"][0]["destinations"]
+        assert (row["outcome"], row["reason"]) == ("parked", "late")
+        assert row["since"]
+        assert "next_try" not in row  # after all that is in time
+        assert "late" in stand.ask("trace", late.id, code=4)
+        stand.forget()
+    stand.upstream.fault = lambda _call: None
+    stand.do(lambda: stand.world.append(stand.event("v2")), lambda: delivered_while_the_clock_moves(stand))
+    for _ in range(2):
+        assert stand.outcomes(late.id) == [["delivered"]]
+        stand.forget()
 
 
 def test_a_row_of_the_index_that_leads_too_far_is_no_end_of_the_search(stand: Stand) -> None:
