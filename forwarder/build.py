@@ -1,6 +1,7 @@
 """Puts one destination's parts together. Everything from outside comes as an argument."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,6 +58,7 @@ class Surroundings:
     log: Logger
     erased: Erased = field(default_factory=Erased)
     events_logged: bool = False
+    cpu: Callable[[], float] = time.process_time  # seconds of a core that this process has used
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ def _engine(target: Target, transport: Transport, kept: _Kept, around: Surroundi
         ledger=kept.ledger,
         concurrency=target.options.concurrency,
         clock=around.clock,
+        cpu=around.cpu,
     )
 
 

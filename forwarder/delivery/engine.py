@@ -5,7 +5,7 @@ Crash-only: what goes wrong here ends the engine, and a new one begins at the co
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -16,7 +16,7 @@ from base.reasons import Parked
 from forwarder.delivery.asides import Asides
 from forwarder.delivery.batching import Queue
 from forwarder.delivery.breaker import Breaker
-from forwarder.delivery.late_lane import LateLane
+from forwarder.delivery.late_lane import LateLane, Spare
 from forwarder.delivery.rounds import Rounds, unique
 from forwarder.delivery.settlement import Settlement
 from forwarder.delivery.slow_lane import SlowLane
@@ -38,6 +38,7 @@ class Engine:
     ledger: Ledger
     concurrency: int
     clock: Clock
+    cpu: Callable[[], float]
     _wake: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(init=False, default_factory=set)
     _failure: Exception | None = field(init=False, default=None)
@@ -80,6 +81,7 @@ class Engine:
             queue=self.queue,
             concurrency=self.concurrency,
             clock=self.clock,
+            spare=Spare(self.cpu),
             may_go_on=self._may_go_on,
         )
 

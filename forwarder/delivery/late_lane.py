@@ -1,7 +1,11 @@
 """What has missed a deadline at the destination waits for what has not: parked together, and sent together later, in units
 of many visitors. Who comes again with something in time brings theirs along, for the order's sake.
+
+To be parked takes two to three times the work that a batch does. So they are parked only while it is the destination that
+all wait for; where it is this process, those in time would wait for longer behind that than behind the late ones' calls.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,8 +21,35 @@ from forwarder.keeping.parking import Parking, Standing
 from forwarder.work import Unit, Work
 
 LOOK_SECONDS: Final = 1.0  # between two looks for late ones where there were none to take
-TURN_SECONDS: Final = 1.0  # so often late ones have a turn, however many others come
+TURN_SECONDS: Final = 5.0  # so often late ones have a turn, however many others come
+TRIED_SECONDS: Final = 1.0  # of delivering them with the others, to see who is waited for
+PARKED_SECONDS: Final = 20.0  # until that is tried again
+BUSY: Final = 0.4  # seconds of a core, a second: with more, parking would take longer than the deliveries do
 SHARE: Final = 4  # one of so many calls side by side, at most, is for late ones
+
+
+@dataclass(slots=True)
+class Spare:
+    """Whether this process has time to spare for parking. `cpu`: seconds of a core that it has used."""
+
+    cpu: Callable[[], float]
+    _parks: bool = True
+    _asked: float = -math.inf  # monotonic, as all here
+    _until: float = 0.0
+    _began: float = 0.0
+    _used: float = 0.0
+
+    def parks(self, now: float) -> bool:
+        """Asked for each unit with late events. The first are parked, then some are delivered, and what that took is what
+        decides."""
+        if now - self._asked > PARKED_SECONDS:
+            self._parks, self._until = True, now + TRIED_SECONDS
+        elif now >= self._until:
+            idle = not self._parks and self.cpu() - self._used < BUSY * (now - self._began)
+            self._parks, self._until = idle, now + (PARKED_SECONDS if idle else TRIED_SECONDS)
+            self._began, self._used = now, self.cpu()
+        self._asked = now
+        return self._parks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -33,6 +64,7 @@ class LateLane:
     queue: Queue
     concurrency: int
     clock: Clock
+    spare: Spare
     may_go_on: Callable[[bool], bool]
     _most: int = field(init=False)
     _size: int = field(init=False)  # events at a time: half as many after each failure, until it is known whose it is
@@ -54,9 +86,12 @@ class LateLane:
         staying = {work.subject for work in unit.works() if work.event.time >= horizon}
         staying.update(subject for subject, parked in standing.items() if not parked.only_late)
         late = [work for work in unit.works() if work.subject not in staying]
-        # Who stood still holds what may be another's by now.
-        known = bool(late) and self.settlement.erased.is_fresh(self.clock.monotonic())
-        return late if known and self.parking.has_room(len(late)) else []
+        return late if late and self._may_park(len(late)) else []
+
+    def _may_park(self, events: int) -> bool:
+        """Who stood still holds what may be another's by now."""
+        now = self.clock.monotonic()
+        return self.spare.parks(now) and self.settlement.erased.is_fresh(now) and self.parking.has_room(events)
 
     def split(self, unit: Unit, standing: Mapping[str, Standing]) -> list[Unit]:
         """Visitors whose late events don't fit into the unit go in others of their own."""

@@ -152,7 +152,8 @@ class Parking:
 
     def beyond(self, partition: int, start: int) -> list[Work]:
         """Those of a partition whose own offset is not below `start`."""
-        return self._works("part = ? AND place >= ?", partition, start, -1)
+        late = self._works("reason = 'late' AND part = ? AND place >= ?", partition, start, -1)
+        return late + self._works("reason <> 'late' AND part = ? AND place >= ?", partition, start, -1)
 
     def hope(self, subject: str) -> list[Work]:
         """One that came behind the others and was never planned: it may bring what those wait for."""
@@ -161,7 +162,7 @@ class Parking:
     def late(self, partitions: Collection[int], limit: int) -> list[Work]:
         """The first of these partitions that are only late, and behind nothing that waits for another reason."""
         marks = ",".join("?" * len(partitions))
-        other = "SELECT 1 FROM parked other WHERE other.subject = parked.subject AND other.reason <> 'late'"
+        other = "SELECT 1 FROM parked o INDEXED BY parked_other WHERE o.subject = parked.subject AND o.reason <> 'late'"
         return self._works(f"reason = 'late' AND part IN ({marks}) AND NOT EXISTS ({other})", *partitions, limit)
 
     def _works(self, where: str, *values: str | int) -> list[Work]:
@@ -174,9 +175,11 @@ class Parking:
         return Work(parked.event, parked.partition, parked.offset, len(doc), self.clock.monotonic(), waiting)
 
     def due(self, partitions: Collection[int], limit: int) -> list[str]:
-        """Visitors whose turn in the slow lane has come, of these partitions; who has waited longest comes first."""
+        """Visitors whose turn in the slow lane has come, of these partitions; who has waited longest comes first. Those of
+        whom all is only late have none."""
         marks = ",".join("?" * len(partitions))
-        query = f"SELECT DISTINCT subject FROM parked WHERE due <= ? AND part IN ({marks}) ORDER BY due LIMIT ?"  # noqa: S608 - marks
+        where = f"due <= ? AND reason <> 'late' AND part IN ({marks})"
+        query = f"SELECT DISTINCT subject FROM parked WHERE {where} ORDER BY due LIMIT ?"  # noqa: S608 - marks
         return [subject for (subject,) in self.store.read(query, (self.store.now(), *partitions, limit))]
 
     def expired(self, work: Work) -> bool:

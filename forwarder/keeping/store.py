@@ -35,7 +35,10 @@ CREATE TABLE IF NOT EXISTS parked (
   reason TEXT NOT NULL, since REAL NOT NULL, due REAL NOT NULL);
 DROP INDEX IF EXISTS parked_subject;
 CREATE INDEX IF NOT EXISTS parked_order ON parked (subject, part, place, reason);
-CREATE INDEX IF NOT EXISTS parked_due ON parked (due);
+DROP INDEX IF EXISTS parked_due;
+CREATE INDEX IF NOT EXISTS parked_turn ON parked (due) WHERE reason <> 'late';
+CREATE INDEX IF NOT EXISTS parked_other ON parked (subject) WHERE reason <> 'late';
+CREATE INDEX IF NOT EXISTS parked_place ON parked (part, place) WHERE reason <> 'late';
 CREATE INDEX IF NOT EXISTS parked_late ON parked (part, place) WHERE reason = 'late';
 CREATE TABLE IF NOT EXISTS receipts (
   part INTEGER NOT NULL, single INTEGER NOT NULL, first INTEGER NOT NULL, topic_part INTEGER NOT NULL,

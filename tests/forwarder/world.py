@@ -54,6 +54,7 @@ class World:
     build: Callable[[Target, Status, Surroundings], Delivery] = build_delivery
     topics: Topics = TOPICS
     logger: Logger = field(default_factory=quiet_logger)
+    cpu: Callable[[], float] = lambda: 0.0  # by which the process is always idle
 
     async def append(self, *events: Event) -> None:
         await self.append_records(*(event.to_record(self.topics.events.name, self.clock.now()) for event in events))
@@ -134,6 +135,7 @@ class World:
             metrics=forwarder_metrics(CollectorRegistry()),
             log=self.logger,
             erased=self.erased,
+            cpu=self.cpu,
         )
         name = self.destination.name
         path = self.directory / "forwarder" / f"{name}.status.json"

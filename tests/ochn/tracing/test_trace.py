@@ -104,7 +104,7 @@ def test_late_and_delivered_in_the_end(stand: Stand) -> None:
     assert isinstance(destination, Chain)
     destination.batch = replace(destination.batch, late_after=1800.0)
     stand.clock.advance(2000.0)
-    stand.upstream.fault = lambda _call: Reply(503)
+    stand.upstream.fault = lambda _call: Reply(429, {"retry-after": "3600"})
     stand.bring(late)
     for _ in range(2):
         (row,) = stand.trace(late.id, code=4)["copies"][0]["destinations"]
