@@ -87,6 +87,11 @@ class Unit(Struct, eq=False):
             self.parts.popleft()
         return []
 
+    def keep(self, partitions: Collection[int]) -> None:
+        """The others' events are another's by now: of those that were parked nobody else tells."""
+        for work in self.works():
+            work.live = work.live and work.partition in partitions
+
     def leave(self, gone: Collection[Work]) -> None:
         """`gone` are settled."""
         for part in self.parts:

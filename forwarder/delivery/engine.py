@@ -227,10 +227,10 @@ class Engine:
         if late := self._late.apart(unit, standing):
             unit.leave(late)
             await self._park(late, Parked.LATE)
-        for subject, before in standing.items():
-            behind = [work for work in unit.works() if work.subject == subject and not before.comes_along]
+        for subject in [subject for subject, before in standing.items() if not before.comes_along]:
+            behind = [work for work in unit.works() if work.subject == subject]
             unit.leave(behind)
-            if behind and (await self._park(behind, Parked.BEHIND_PARKED) or before.only_late):
+            if behind and (await self._park(behind, Parked.BEHIND_PARKED) or standing[subject].only_late):
                 await self._slow.clear(subject, probe)
         for other in self._late.split(unit, standing) if not unit.aside else ():
             self._asides.units.add(other)

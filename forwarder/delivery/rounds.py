@@ -44,6 +44,7 @@ class Rounds:
 
     async def go(self, unit: Unit) -> float | None:
         """None: go on. Else the seconds to wait before the next round."""
+        unit.keep(self.settlement.ledger.partitions)
         part = unit.current()
         if not part:
             return None
@@ -104,7 +105,8 @@ class Rounds:
 
         def wanted() -> bool:
             down = together and well and not self.breaker.is_running()
-            return not down and all(work.live for work in part)
+            ours = self.settlement.ledger.partitions
+            return not down and all(work.live and work.partition in ours for work in part)
 
         if together:
             self.settlement.write()

@@ -1,6 +1,7 @@
 """What one forwarder leaves to the next: at its end, or when a partition goes, nothing that was under way is lost."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,14 @@ from forwarder.keeping.store import Store
 from forwarder.retry import RetryPolicy
 from forwarder.transport import Reply, Request
 from forwarder.work import Unit, Work
-from tests.forwarder.small import Batches, Chain, make_event
+from tests.forwarder.small import Batches, Chain, dated, make_event
 from tests.forwarder.stand import TOPICS, Upstream, numbered
 from tests.forwarder.test_troubles import until
 from tests.forwarder.world import World
 
 pytestmark = pytest.mark.anyio
+
+HOUR = 3600.0
 
 
 class Slow(Upstream):
@@ -88,6 +91,27 @@ async def test_what_became_anothers_while_its_call_waited_is_left_to_that_one(
             await until(lambda: not stands.relay.engine.in_flight)
     assert len(upstream.ids()) == 9
     assert upstream.calls == made
+
+
+@pytest.mark.parametrize("kind", [Chain, Batches])
+async def test_nor_is_anothers_sent_that_was_parked(tmp_path: Path, kind: type[Chain] | type[Batches]) -> None:
+    log, upstream, destination = MemoryLog(), Upstream(lambda _call: Reply(429, {"retry-after": "60"})), kind()
+    destination.batch = replace(destination.batch, late_after=HOUR)
+    still = World(tmp_path / "still", destination, upstream, log)
+    other = World(tmp_path / "b", destination, upstream, log)
+    await still.append(*(dated(event, 2 * HOUR) for event in numbered(9, visitors=3)))
+    await still.deliver()
+    assert len(await still.standing(TOPICS.parked.name)) == 9
+    upstream.fault = lambda _call: None
+    still.erased.looked = still.clock.monotonic() - FRESH_SECONDS - 1
+    async with still.running() as stands:
+        await until(lambda: stands.relay.engine.in_flight > 0)
+        async with other.running() as delivery:
+            log.evict(TOPICS.group(destination.name), TOPICS.events.name)
+            await until(lambda: len(upstream.ids()) == 9 and delivery.watch.parking.count() == 0)
+            still.erased.looked = None
+            await until(lambda: not stands.relay.engine.in_flight)
+    assert len(upstream.ids()) == 9
 
 
 async def test_what_is_under_way_of_a_lost_partition_counts_no_more(tmp_path: Path) -> None:
