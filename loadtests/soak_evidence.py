@@ -47,7 +47,7 @@ async def _receipts(scanner: LogScanner, topic: str) -> Told:
         if record.value is None:
             continue
         receipt = Receipt.from_bytes(record.value)
-        for offset in range(receipt.first_offset, receipt.next_offset):
+        for offset in receipt.all:
             said = receipt.told(offset)
             told[receipt.destination, receipt.partition, offset] = (said["outcome"], str(said["reason"]))
     return told

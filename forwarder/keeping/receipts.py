@@ -47,8 +47,10 @@ class Receipt:
         known = cls.__dataclass_fields__
         return cls(**{name: value for name, value in orjson.loads(body).items() if name in known})
 
-    def tells_of(self, offset: int) -> bool:
-        return self.first_offset <= offset < self.next_offset and (not self.offsets or offset in self.offsets)
+    @property
+    def all(self) -> Sequence[int]:
+        """The offsets that it tells of."""
+        return self.offsets or range(self.first_offset, self.next_offset)
 
     def told(self, offset: int) -> Mapping[str, Any]:
         """{outcome, reason, answer?, late?} of one of its offsets."""

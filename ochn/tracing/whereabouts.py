@@ -98,7 +98,7 @@ class Whereabouts:
         async with aclosing(self.scanner.scan(self.topics.receipts.name, since, ranges)) as records:
             async for record in records:
                 receipt = Receipt.from_bytes(record.value or b"{}") if record.key == key else None
-                if receipt is not None and receipt.tells_of(offset):
+                if receipt is not None and offset in receipt.all:
                     found = receipt
                     if place is not None or receipt.told(offset)["outcome"] != "parked":
                         break
