@@ -24,7 +24,7 @@ LOOK_SECONDS: Final = 1.0  # between two looks for late ones where there were no
 TURN_SECONDS: Final = 5.0  # so often late ones have a turn, however many others come
 TRIED_SECONDS: Final = 1.0  # of delivering them with the others, to see who is waited for
 PARKED_SECONDS: Final = 20.0  # until that is tried again
-BUSY: Final = 0.4  # seconds of a core, a second: with more, parking would take longer than the deliveries do
+BUSY: Final = 1 / 3  # seconds of a core, a second: with more, parking would take longer than the deliveries do
 SHARE: Final = 4  # one of so many calls side by side, at most, is for late ones
 
 
