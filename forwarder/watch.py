@@ -67,7 +67,7 @@ class Watch:
 
     def show(self) -> None:
         name, parked = self.status.destination, self.parking.count()
-        self.status.show(self.breaker, parked, self.engine.in_flight, assigned=bool(self.ledger.partitions))
+        self.status.show(self.breaker, parked, self.engine.in_flight, self.ledger.partitions)
         self.metrics.paused.labels(name).set(self.breaker.state == "paused")
         self.metrics.parked.labels(name).set(parked)
         self.metrics.lag_seconds.labels(name).set(max(map(self._waits, self.ledger.first_waiting()), default=0.0))

@@ -65,11 +65,13 @@ class Status:
         elif outcome.kind == "filtered":
             self.filtered[str(outcome.reason)] += events
 
-    def show(self, breaker: Breaker, parked: int, in_flight: int, *, assigned: bool) -> None:
+    def show(self, breaker: Breaker, parked: int, in_flight: int, partitions: Iterable[int]) -> None:
+        """`partitions`: those that are assigned."""
+        held = sorted(partitions)
         state: tuple[str, str | None] = (breaker.state, breaker.reason)
         if self.problem:
             state = ("troubled", self.problem)
-        if state[0] == "running" and not assigned:
+        if state[0] == "running" and not held:
             state = ("unassigned", None)
         if state != self._state:
             self._state, self._since = state, rfc3339(self.clock.now())
@@ -92,6 +94,7 @@ class Status:
             "filtered": dict(self.filtered),
             "parked": parked,
             "in_flight": in_flight,
+            "partitions": held,
             "pid": os.getpid(),
         }
         body = orjson.dumps(document)

@@ -116,7 +116,8 @@ class Whereabouts:
         return found
 
     def _parked_here(self, copy: Copy) -> Told | None:
-        if not self._database.is_file():
+        """None also where this host's table may be behind: it follows what waits of its own partitions alone."""
+        if copy.position.partition not in self.status.get("partitions", ()) or not self._database.is_file():
             return None
         row = None
         with (

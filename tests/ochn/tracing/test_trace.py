@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from base.database import connect
@@ -89,6 +90,20 @@ def test_parked_and_what_ended_it(stand: Stand) -> None:
     stand.do(lambda: stand.world.append(contact), lambda: stand.world.deliver(parked_too=True))
     assert stand.outcomes(early.id) == [["delivered"]]
     stand.forget()
+    assert stand.outcomes(early.id) == [["delivered"]]
+
+
+def test_what_another_host_delivered_is_not_told_as_parked_here(stand: Stand) -> None:
+    """Its partition has gone there: what waits of it here is of before."""
+    early, contact = stand.event("m1"), stand.event("m1", "init", email="ann@x.example")
+    stand.bring(early)
+    here = {path: path.read_bytes() for path in (stand.directory / "forwarder").glob("fp.*")}
+    stand.do(lambda: stand.world.append(contact), lambda: stand.world.deliver(parked_too=True))
+    for path, kept in here.items():
+        path.write_bytes(kept)
+    assert stand.outcomes(early.id, code=4) == [["parked"]]  # so it would be told, while it holds the partition
+    status = stand.directory / "forwarder" / "fp.status.json"
+    status.write_bytes(orjson.dumps({**orjson.loads(status.read_bytes()), "partitions": []}))
     assert stand.outcomes(early.id) == [["delivered"]]
 
 
