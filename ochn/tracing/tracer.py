@@ -68,13 +68,15 @@ class Tracer:
         return {"event": _shown(kept.event), "quarantined": {**told, "released": released}, "copies": rows}
 
     async def _told(self, wanted: Wanted, found: list[Copy]) -> list[Told]:
-        """What a dead letter was sent again as is told too."""
+        """What a dead letter was sent again as is told too; and what that was sent again as."""
         rows = [await self._row(copy) for copy in found]
-        known = {copy.position for copy in found}
-        for moment in [row["taken_back"] for copy in rows for row in copy["destinations"] if "taken_back" in row]:
-            again = await copies.around(self.scanner, self.topics, wanted, from_rfc3339(moment))
-            rows += [await self._row(copy) for copy in again if copy.position not in known]
-            known |= {copy.position for copy in again}
+        known, looked = {copy.position for copy in found}, set[str]()
+        while moments := _taken_back(rows) - looked:
+            looked |= moments
+            for moment in sorted(moments):
+                again = await copies.around(self.scanner, self.topics, wanted, from_rfc3339(moment))
+                rows += [await self._row(copy) for copy in again if copy.position not in known]
+                known |= {copy.position for copy in again}
         if len(ids := {copy.event.id for copy in found}) > 1:
             raise UserError(f"{wanted.text} stands for {len(ids)} events", f"name one of {', '.join(sorted(ids)[:9])}")
         return rows
@@ -113,6 +115,10 @@ async def in_spool(settings: Settings, wanted: Wanted) -> dict[str, Any] | None:
     if waiting is None:
         return None
     return {"event": _shown(waiting.event), "spooled": rfc3339(waiting.logged), "copies": []}
+
+
+def _taken_back(rows: list[Told]) -> set[str]:
+    return {row["taken_back"] for copy in rows for row in copy["destinations"] if "taken_back" in row}
 
 
 def _erased(row: Told) -> Told:

@@ -13,6 +13,7 @@ from base.database import connect
 from eventlog.appending import append_durably
 from eventlog.log import Record
 from eventlog.spooled import wrap
+from forwarder.keeping.dead_letters import DESTINATION_HEADER, letter_key
 from forwarder.transport import Reply
 from ochn.tracing.copies import by_client_id, by_id, in_spool
 from tests.forwarder.small import Chain
@@ -75,6 +76,22 @@ def test_dead_says_why_and_what_it_was_sent_again_as(stand: Stand) -> None:
     stand.do(stand.world.deliver)
     assert stand.outcomes(event.id) == [["dead"], ["delivered"]]
     assert "sent again to fp" in stand.ask("trace", event.id)
+
+
+def test_what_is_sent_again_twice_is_told_to_the_end(stand: Stand) -> None:
+    event = stand.event("v1")
+    stand.upstream.fault = refuse
+    stand.bring(event)
+    stand.ask("dead-letters", "replay", event.id)
+    stand.do(stand.world.deliver)
+    assert stand.outcomes(event.id, code=5) == [["dead"], ["dead"]]
+    much_later = stand.now() + 86_400.0
+    again = event._replace(replayed=True).to_record(TOPICS.events.name, much_later)
+    again = again._replace(headers=(*again.headers, (DESTINATION_HEADER, b"fp")))
+    gone = Record(TOPICS.dead_letters.name, letter_key(event.id, "fp", (0, 1)), None, much_later)
+    stand.upstream.fault = lambda _call: None
+    stand.do(lambda: stand.world.append_records(again, gone), stand.world.deliver)
+    assert stand.outcomes(event.id) == [["dead"], ["dead"], ["delivered"]]
 
 
 def test_parked_and_what_ended_it(stand: Stand) -> None:
