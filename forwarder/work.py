@@ -67,7 +67,7 @@ class Unit(Struct, eq=False):
     suspect: bool = False  # something in it fails while others pass: halved at once from now on
     denied: int = 0  # CREDENTIALS in a row
     aside: bool = False  # its events are parked: it ends with its round
-    along: bool = False  # its visitors' late events, which are parked, come along when it goes
+    along: frozenset[str] = frozenset()  # visitors whose late events, which are parked, come along when it goes
 
     @classmethod
     def of(cls, works: Iterable[Work], *, slow: bool = False) -> "Unit":

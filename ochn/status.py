@@ -67,7 +67,13 @@ def status_row(settings: Settings, name: str) -> dict[str, Any]:
     if told := read_status(settings.data_dir, name):
         row |= told | {"clock_jump": read_jump(settings.data_dir)}
         if not is_running(row["pid"]):
-            row |= {"state": "stopped", "since": None, "reason": None, "detail": "no forwarder runs here", "partitions": []}
+            row |= {
+                "state": "stopped",
+                "since": None,
+                "reason": None,
+                "detail": "no forwarder runs here",
+                "partitions": [],
+            }
     if not settings.destinations[name].enabled:
         row |= {"state": "switched off", "since": None, "reason": None, "detail": ""}
     return row

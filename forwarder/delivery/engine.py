@@ -225,27 +225,37 @@ class Engine:
             await self._asides.parked()
         standing = self.parking.among(unit.subjects)
         if late := self._late.apart(unit, standing):
-            unit.leave(late)
-            await self._park(late, Parked.LATE)
+            unit.leave(await self._late.park(late))
         for subject in [subject for subject, before in standing.items() if not before.comes_along]:
             behind = [work for work in unit.works() if work.subject == subject]
             unit.leave(behind)
-            if behind and (await self._park(behind, Parked.BEHIND_PARKED) or standing[subject].only_late):
+            if not standing[
+                subject
+            ].held:  # they are many, and have a turn of their own, which plans them in their order
+                wait = parked(Parked.BEHIND_PARKED)
+                await self.settlement.settle_all(((work, wait) for work in behind), due=True)
+            elif behind and await self._park_behind(behind):
                 await self._slow.clear(subject, probe)
         for other in self._late.split(unit, standing) if not unit.aside else ():
             self._asides.units.add(other)
             self._wait(other, 0.0)
         await self._go_on(unit, probe)
 
-    async def _park(self, works: list[Work], reason: Parked) -> bool:
+    async def _park_behind(self, works: list[Work]) -> bool:
         """What these teach is stored first: it may be what the parked ones wait for. False: they change nothing, so
         a device that will never get on costs a plan of its new event, not of all its old ones."""
         events = unique(works)
         plan = self.rounds.plan(events) or Plan()
         taught = await self.facts.put(plan.facts, events)
-        waits = parked(reason)
-        await self.settlement.settle_all((work, plan.settled.get(work.event.id, waits)) for work in works)
+        behind = parked(Parked.BEHIND_PARKED)
+        await self.settlement.settle_all((work, plan.settled.get(work.event.id, behind)) for work in works)
         return taught or len(plan.settled) < len(events)
+
+    def leave(self, gone: Callable[[Work], bool]) -> None:
+        """While all is quiet: what waits to go on counts no more where it is settled elsewhere."""
+        for _, _, unit in self._later:
+            for work in unit.works():
+                work.live = work.live and not gone(work)
 
     async def _rest(self, shut: float | None) -> None:
         """Until something has changed, or is due."""

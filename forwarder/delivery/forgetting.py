@@ -80,6 +80,7 @@ class Forgetter:
             return
         async with self.engine.quiet():
             await self._settle_parked()
+            self.engine.leave(lambda work: work.waiting is not None and self.erased.denies(work.event))
             owners = [owner for (owner,) in await self.store.look("SELECT owner FROM facts WHERE forgotten(owner)")]
             await self.facts.forget(owners)
         await taken_in(self.store, self.topic, _PART, end)

@@ -6,7 +6,7 @@ all wait for; where it is this process, those in time would wait for longer behi
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,12 +14,14 @@ from base.clock import Clock, rfc3339
 from base.reasons import Parked
 from forwarder.delivery.batching import Queue, unit_events
 from forwarder.delivery.breaker import Breaker
-from forwarder.delivery.rounds import Rounds
+from forwarder.delivery.rounds import Rounds, unique
 from forwarder.delivery.settlement import Settlement
+from forwarder.destinations.base import Plan, parked, visitor_key
 from forwarder.keeping.ledger import Ledger
 from forwarder.keeping.parking import Parking, Standing
 from forwarder.work import Unit, Work
 
+LOOKS: Final = 8  # at most for free visitors among the busy ones, at a time
 LOOK_SECONDS: Final = 1.0  # between two looks for late ones where there were none to take
 TURN_SECONDS: Final = 5.0  # so often late ones have a turn, however many others come
 TRIED_SECONDS: Final = 1.0  # of delivering them with the others, to see who is waited for
@@ -52,6 +54,25 @@ class Spare:
         return self._parks
 
 
+@dataclass(slots=True)
+class _Room:
+    """Of a unit. One that is larger than all of it goes alone."""
+
+    most_events: int
+    most_bytes: float
+    _events: int = 0
+    _bytes: int = 0
+
+    def fits(self, events: int, size: int) -> bool:
+        return not self._events or (self._events + events <= self.most_events and self._bytes + size <= self.most_bytes)
+
+    def take(self, events: int, size: int) -> bool:
+        """False: a new one was begun for these."""
+        fits = self.fits(events, size)
+        self._events, self._bytes = (self._events + events, self._bytes + size) if fits else (events, size)
+        return fits
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class LateLane:
     """`may_go_on`: whether a round may begin; of a probe or not."""
@@ -66,7 +87,8 @@ class LateLane:
     clock: Clock
     spare: Spare
     may_go_on: Callable[[bool], bool]
-    _most: int = field(init=False)
+    _most: int = field(init=False)  # events of a unit
+    _bytes: float = field(init=False)
     _size: int = field(init=False)  # events at a time: half as many after each failure, until it is known whose it is
     _busy: int = field(init=False, default=0)  # units that are under way
     _failures: int = field(init=False, default=0)  # in a row
@@ -74,17 +96,19 @@ class LateLane:
     _turn: float = field(init=False, default=0.0)  # monotonic: when the last ones began, or there were none
 
     def __post_init__(self) -> None:
-        self._most = self._size = unit_events(self.rounds.destination.batch)
+        batch = self.rounds.destination.batch
+        self._most = self._size = unit_events(batch)
+        self._bytes = math.inf if batch.events == 1 else batch.bytes
 
     def apart(self, unit: Unit, standing: Mapping[str, Standing]) -> list[Work]:
-        """New events that are to wait: of visitors who bring none in time, and of whom nothing waits for another reason.
+        """New events that may wait: of visitors who bring none in time, and who have parked none that don't come along.
         None while the destination is down, as there is nobody whom they would keep waiting."""
         after, now = self.rounds.destination.batch.late_after, self.rounds.now()
         if after >= now or not self.breaker.is_running():
             return []
         horizon = rfc3339(now - after)
         staying = {work.subject for work in unit.works() if work.event.time >= horizon}
-        staying.update(subject for subject, parked in standing.items() if not parked.only_late)
+        staying.update(subject for subject, parked in standing.items() if not parked.comes_along)
         late = [work for work in unit.works() if work.subject not in staying]
         return late if late and self._may_park(len(late)) else []
 
@@ -93,46 +117,71 @@ class LateLane:
         now = self.clock.monotonic()
         return self.spare.parks(now) and self.settlement.erased.is_fresh(now) and self.parking.has_room(events)
 
+    async def park(self, works: Sequence[Work]) -> list[Work]:
+        """Those that wait from now on, or that the destination does not want. Who teaches something in one of them is left:
+        what they did before it must not be planned by it."""
+        plan = self.rounds.plan(unique(works)) or Plan()
+        teachers = {fact.key.rpartition("/")[0] for fact in plan.facts}
+        waiting = [work for work in works if visitor_key(work.event) not in teachers]
+        late = parked(Parked.LATE)
+        await self.settlement.settle_all((work, plan.settled.get(work.event.id, late)) for work in waiting)
+        return waiting
+
     def split(self, unit: Unit, standing: Mapping[str, Standing]) -> list[Unit]:
         """Visitors whose late events don't fit into the unit go in others of their own."""
         works: dict[str, list[Work]] = {}
         for work in unit.works():
             if work.subject in standing:
                 works.setdefault(work.subject, []).append(work)
-        size, chunks = len(unit.works()) - sum(map(len, works.values())), [list[Work]()]
+        alone = [work for work in unit.works() if work.subject not in works]
+        room, chunks = _Room(self._most, self._bytes), [list[Work]()]
+        room.take(len(alone), sum(work.size for work in alone))
         for subject, new in works.items():
-            more = standing[subject].events + len(new)
-            if size and size + more > self._most:
+            before = standing[subject]
+            if not room.take(before.events + len(new), before.bytes + sum(work.size for work in new)):
                 chunks.append([])
-                size = 0
             chunks[-1] += new
-            size += more
-        unit.along = bool(chunks[0])
+        unit.along = frozenset(work.subject for work in chunks[0])
         others = [unit.split(chunk) for chunk in chunks[1:]]
         for other in others:
-            other.along = True
+            other.along = other.subjects
         return others
 
     def bring_along(self, unit: Unit) -> None:
         """Before it goes: those that came earlier, first."""
-        unit.along = False
-        parked = self.parking.works_of(unit.subjects)
+        parked = self.parking.works_of(unit.along)
+        unit.along = frozenset()
         unit.parts[0][:0] = [work for work in parked if work.partition in self.ledger.partitions]
 
     def next(self, now: float) -> list[Work]:
         """Those that are to go out now, their visitors made busy."""
         if not self._is_free or now < self._at or not self.parking.holds_any():
             return []
-        found = self.parking.late(self.ledger.partitions, self._size)
-        one = self.rounds.destination.batch.events == 1
-        free: dict[str, bool] = {}
-        for work in found:
-            if work.subject not in free:
-                free[work.subject] = not (one and any(free.values())) and self.queue.claim(work.subject)
-        works = [work for work in found if free[work.subject]]
+        works = self._claim()
         self._at = now if works else now + LOOK_SECONDS
         self._turn = now if works else self._turn
         self._busy += bool(works)
+        return works
+
+    def _claim(self) -> list[Work]:
+        """Past those that are on their way, and whose visitors are busy otherwise. Where an event is a call, of one visitor."""
+        works, chosen, busy = list[Work](), set[str](), set[str]()
+        room, most = _Room(self._size, self._bytes), 1 if self.rounds.destination.batch.events == 1 else self._size
+        for _ in range(LOOKS):
+            found = self.parking.late(self.ledger.partitions, busy | chosen, self._size - len(works))
+            for work in found:
+                if work.subject in busy or (work.subject not in chosen and len(chosen) == most):
+                    continue
+                if not room.fits(1, work.size):
+                    return works
+                if work.subject not in chosen and not self.queue.claim(work.subject):
+                    busy.add(work.subject)
+                    continue
+                chosen.add(work.subject)
+                room.take(1, work.size)
+                works.append(work)
+            if not found or len(chosen) == most or len(works) == self._size:
+                break
         return works
 
     def is_overdue(self, now: float) -> bool:
@@ -168,6 +217,7 @@ class LateLane:
         while unit.current() and self.may_go_on(probe):
             if await self.rounds.go(unit) is not None:
                 if len(unit.works()) == 1 and self.breaker.is_running():
-                    await self.settlement.park(dict.fromkeys(unit.works(), Parked.KEEPS_FAILING), due=True)
+                    own = parked(Parked.KEEPS_FAILING)
+                    await self.settlement.settle_all(((work, own) for work in unit.works()), due=True)
                 return True
         return False

@@ -99,6 +99,7 @@ class Relay:
             case Assigned():
                 self._read[item.partition] = deque()
                 async with self.engine.quiet():
+                    self.engine.leave(lambda work: work.partition == item.partition)
                     await self.facts.restore(item.partition)
                     await self.parking.restore()
                 start = item.start if item.committed is None else item.committed

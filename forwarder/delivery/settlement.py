@@ -40,14 +40,16 @@ class Settlement:
     async def settle(self, work: Work, outcome: Outcome) -> None:
         await self.settle_all([(work, outcome)])
 
-    async def settle_all(self, outcomes: Iterable[tuple[Work, Outcome]], evidence: Evidence | None = None) -> None:
+    async def settle_all(
+        self, outcomes: Iterable[tuple[Work, Outcome]], evidence: Evidence | None = None, *, due: bool = False
+    ) -> None:
         """Those that the offset alone settles, at once: of a thousand, most are such. They are known after a crash with
-        the next `write`."""
+        the next `write`. `due`: of those that are parked the turn in the slow lane is at once."""
         answer = _answer(evidence)
         left = []
         for outcome, works in _by_outcome(outcomes):
             if rest := without(works, self._settle_at_once(works, outcome, answer)):
-                left.append(self._settle(rest, outcome, evidence))
+                left.append(self._settle(rest, outcome, evidence, due))
         if left:
             await asyncio.gather(*left)
 
@@ -63,7 +65,7 @@ class Settlement:
         self._tell(settled, outcome)
         return settled
 
-    async def _settle(self, works: Sequence[Work], outcome: Outcome, evidence: Evidence | None) -> None:
+    async def _settle(self, works: Sequence[Work], outcome: Outcome, evidence: Evidence | None, due: bool) -> None:
         """Events of a partition that was lost are the new owner's to settle; who may be this one again."""
         ours = [work for work in works if work.live and work.partition in self.ledger.partitions]
         if outcome.kind == "delivered" and len(ours) < len(works):
@@ -74,7 +76,7 @@ class Settlement:
             expired = [work for work in ours if self.parking.expired(work)]
             await asyncio.gather(*(self._bury([work], _expired(work, outcome), evidence) for work in expired))
             reason = Parked(outcome.reason)
-            await self.park(dict.fromkeys(without(ours, expired), reason))
+            await self._park(dict.fromkeys(without(ours, expired), reason), due=due)
         elif outcome.kind == "dead":
             await self._bury(ours, outcome, evidence)
         else:
@@ -120,10 +122,10 @@ class Settlement:
         left = await self._without_erased([work for work in ours if not work.aside])
         heads = {work: first[work.subject] is work for work in left}
         reasons = {work: Parked.KEEPS_FAILING if head else Parked.BEHIND_PARKED for work, head in heads.items()}
-        await self.park(reasons, due=True)
+        await self._park(reasons, due=True)
 
-    async def park(self, reasons: Mapping[Work, Parked], *, due: bool = False) -> None:
-        """One that is parked already only changes its reason. `due`: their turn in the slow lane is at once."""
+    async def _park(self, reasons: Mapping[Work, Parked], *, due: bool) -> None:
+        """One that is parked already only changes its reason."""
         fresh = [work for work in reasons if work.waiting is None and not work.aside]
         for work in fresh:
             work.aside = True

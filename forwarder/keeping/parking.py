@@ -30,6 +30,16 @@ INSERT INTO parked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 + min(?8, ?9)) ON CONF
   since = CASE reason WHEN 'late' THEN excluded.since ELSE since END,
   due = min(CASE reason WHEN 'late' THEN excluded.since ELSE since END + ?9, excluded.due)
 """
+_AMONG: Final = f"""
+SELECT value,
+  (SELECT count(*) FROM (SELECT 1 FROM parked WHERE subject = value LIMIT {WINDOW + 1})),
+  (SELECT sum(size) FROM (SELECT length(doc) AS size FROM parked WHERE subject = value LIMIT {WINDOW + 1})),
+  EXISTS (SELECT 1 FROM parked INDEXED BY parked_other
+    WHERE subject = value AND reason <> 'late' AND reason <> 'behind_parked')
+FROM json_each(?) WHERE EXISTS (SELECT 1 FROM parked WHERE subject = value)
+"""  # noqa: S608 - a number of ours
+_FREE: Final = """subject NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+  SELECT 1 FROM parked o INDEXED BY parked_other WHERE o.subject = parked.subject AND o.reason <> 'late')"""
 _DELETE: Final = "DELETE FROM parked WHERE key = ?"
 _IN_ORDER: Final = "ORDER BY part, place LIMIT ?"
 
@@ -63,15 +73,16 @@ _decode: Final = Decoder(ParkedEvent).decode
 
 
 class Standing(Value, frozen=True):
-    """One visitor's parked events."""
+    """One visitor's parked events; of more than WINDOW, one more. `held`: one of them waits for what may not come soon."""
 
     events: int
-    only_late: bool
+    bytes: int
+    held: bool
 
     @property
     def comes_along(self) -> bool:
-        """With what is new, as nothing holds them up."""
-        return self.only_late and self.events <= WINDOW
+        """With what is new."""
+        return not self.held and self.events <= WINDOW
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -119,12 +130,8 @@ class Parking:
         """What those of them have parked who have any."""
         if not self.holds_any():
             return {}
-        query = (
-            "SELECT subject, count(*), sum(reason <> 'late') FROM parked"
-            " WHERE subject IN (SELECT value FROM json_each(?)) GROUP BY subject"
-        )
-        found = self.store.read(query, (orjson.dumps(list(subjects)).decode(),))
-        return {subject: Standing(events, not others) for subject, events, others in found}
+        found = self.store.read(_AMONG, (_list(subjects),))
+        return {subject: Standing(events, size, bool(held)) for subject, events, size, held in found}
 
     def holds_any(self) -> bool:
         """Asked before each unit, and mostly no."""
@@ -148,7 +155,7 @@ class Parking:
 
     def works_of(self, subjects: Collection[str]) -> list[Work]:
         """All of theirs, each visitor's in order."""
-        return self._works("subject IN (SELECT value FROM json_each(?))", orjson.dumps(list(subjects)).decode(), -1)
+        return self._works("subject IN (SELECT value FROM json_each(?))", _list(subjects), -1)
 
     def beyond(self, partition: int, start: int) -> list[Work]:
         """Those of a partition whose own offset is not below `start`."""
@@ -159,11 +166,11 @@ class Parking:
         """One that came behind the others and was never planned: it may bring what those wait for."""
         return self._works("subject = ? AND reason = ?", subject, Parked.BEHIND_PARKED, 1)
 
-    def late(self, partitions: Collection[int], limit: int) -> list[Work]:
-        """The first of these partitions that are only late, and behind nothing that waits for another reason."""
+    def late(self, partitions: Collection[int], busy: Collection[str], limit: int) -> list[Work]:
+        """The first of these partitions that are only late, but for those of busy visitors, and of whom something waits for
+        another reason."""
         marks = ",".join("?" * len(partitions))
-        other = "SELECT 1 FROM parked o INDEXED BY parked_other WHERE o.subject = parked.subject AND o.reason <> 'late'"
-        return self._works(f"reason = 'late' AND part IN ({marks}) AND NOT EXISTS ({other})", *partitions, limit)
+        return self._works(f"reason = 'late' AND part IN ({marks}) AND {_FREE}", *partitions, _list(busy), limit)
 
     def _works(self, where: str, *values: str | int) -> list[Work]:
         rows = self.store.read(f"SELECT doc FROM parked WHERE {where} {_IN_ORDER}", values)  # noqa: S608 - ours
@@ -244,3 +251,8 @@ class Parking:
         query = "UPDATE parked SET due = ? WHERE reason = ? AND due > ?"
         now = self.store.now()
         return self.store.write(query, (now, Parked.KEEPS_FAILING, now))
+
+
+def _list(texts: Collection[str]) -> str:
+    """For SQL's json_each."""
+    return orjson.dumps(list(texts)).decode()

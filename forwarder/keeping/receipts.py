@@ -1,8 +1,9 @@
 """What became of every offset: counts and exceptions, a record for each stretch that is about to be committed.
 
 A receipt is in the log before its stretch is committed, so receipts leave no hole; after a crash the same offsets may
-have a second receipt, and the later one tells what happened. So it is for a parked event that is settled in the end:
-its receipt is `single`, of this offset and of those that were settled with it.
+have a second receipt, and the later one tells what happened. A parked event that is settled in the end has one that is
+`single`, of this offset and of those that were settled with it; it may stand before the stretch that says `parked`, as
+that is written when it is committed: what is not `parked` counts.
 """
 
 from collections import Counter

@@ -203,7 +203,7 @@ async def test_a_day_in_the_lane_is_not_held_against_one_that_fails_then(tmp_pat
             await asyncio.sleep(0.01)
         stand.upstream.fault = lambda call: Reply(500) if poison in [e["id"] for e in call["events"]] else None
         await until(lambda: stand.moves(1.0) and len(stand.upstream.received) == 5)
-        await until(lambda: stand.moves(1.0) and not delivery.watch.parking.late([0], 1))
+        await until(lambda: stand.moves(1.0) and not delivery.watch.parking.late([0], (), 1))
         assert len(await stand.world.standing(TOPICS.parked.name)) == 1
         stand.upstream.fault = lambda _call: None
         await until(lambda: stand.moves(5.0) and delivery.watch.parking.count() == 0)
