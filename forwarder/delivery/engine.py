@@ -158,17 +158,18 @@ class Engine:
         return None
 
     def _next_new(self, now: float, probe: bool) -> Coroutine[Any, Any, None] | None:
-        if not probe and (subject := self._slow.next(now)):
+        waiting = self.parking.holds_any()
+        if waiting and not probe and (subject := self._slow.next(now)):
             return self._slow.bring(subject, probe)
-        if not probe and self._late.is_overdue(now) and (late := self._late.next(now)):
+        if waiting and not probe and self._late.is_overdue(now) and (late := self._late.next(now)):
             return self._late.bring(late, probe)
         if works := self.queue.take(now):
             unit = Unit.of(works)
             self._asides.units.add(unit)
             return self._bring_new(unit, probe)
-        if probe and (subject := self._slow.next(now)):
+        if waiting and probe and (subject := self._slow.next(now)):
             return self._slow.bring(subject, probe)
-        if late := self._late.next(now):
+        if waiting and (late := self._late.next(now)):
             return self._late.bring(late, probe)
         return None
 
@@ -236,7 +237,7 @@ class Engine:
                 await self.settlement.settle_all(((work, wait) for work in behind), due=True)
             elif behind and await self._park_behind(behind):
                 await self._slow.clear(subject, probe)
-        for other in self._late.split(unit, standing) if not unit.aside else ():
+        for other in self._late.split(unit, standing) if standing and not unit.aside else ():
             self._asides.units.add(other)
             self._wait(other, 0.0)
         await self._go_on(unit, probe)
@@ -280,5 +281,6 @@ class Engine:
         if not self.breaker.allows(now):
             return self.breaker.due(now)
         later = self._later[0][0] - now if self._later else None
-        dues = (self.queue.due(now), later, self._slow.due(now), self._late.due(now), shut)
+        lanes = (self._slow.due(now), self._late.due(now)) if self.parking.holds_any() else ()
+        dues = (self.queue.due(now), later, *lanes, shut)
         return min((max(0.0, due) for due in dues if due is not None), default=None)

@@ -93,7 +93,7 @@ class LateLane:
     _busy: int = field(init=False, default=0)  # units that are under way
     _failures: int = field(init=False, default=0)  # in a row
     _at: float = field(init=False, default=0.0)  # monotonic: when the parked are looked at again
-    _turn: float = field(init=False, default=0.0)  # monotonic: when the last ones began, or there were none
+    _turn: float = field(init=False, default=0.0)  # monotonic: when the last ones began, or the first was parked
 
     def __post_init__(self) -> None:
         batch = self.rounds.destination.batch
@@ -103,8 +103,8 @@ class LateLane:
     def apart(self, unit: Unit, standing: Mapping[str, Standing]) -> list[Work]:
         """New events that may wait: of visitors who bring none in time, and who have parked none that don't come along.
         None while the destination is down, as there is nobody whom they would keep waiting."""
-        after, now = self.rounds.destination.batch.late_after, self.rounds.now()
-        if after >= now or not self.breaker.is_running():
+        after = self.rounds.destination.batch.late_after
+        if math.isinf(after) or after >= (now := self.rounds.now()) or not self.breaker.is_running():
             return []
         horizon = rfc3339(now - after)
         staying = {work.subject for work in unit.works() if work.event.time >= horizon}
@@ -120,6 +120,8 @@ class LateLane:
     async def park(self, works: Sequence[Work]) -> list[Work]:
         """Those that wait from now on, or that the destination does not want. Who teaches something in one of them is left:
         what they did before it must not be planned by it."""
+        if not self.parking.holds_any():
+            self._turn = self.clock.monotonic()
         plan = self.rounds.plan(unique(works)) or Plan()
         teachers = {fact.key.rpartition("/")[0] for fact in plan.facts}
         waiting = [work for work in works if visitor_key(work.event) not in teachers]
@@ -154,8 +156,8 @@ class LateLane:
         unit.parts[0][:0] = [work for work in parked if work.partition in self.ledger.partitions]
 
     def next(self, now: float) -> list[Work]:
-        """Those that are to go out now, their visitors made busy."""
-        if not self._is_free or now < self._at or not self.parking.holds_any():
+        """Those that are to go out now, their visitors made busy. Asked where something is parked."""
+        if not self._is_free or now < self._at:
             return []
         works = self._claim()
         self._at = now if works else now + LOOK_SECONDS
@@ -185,13 +187,11 @@ class LateLane:
         return works
 
     def is_overdue(self, now: float) -> bool:
-        if not self.parking.holds_any():
-            self._turn = now
         return now - self._turn >= TURN_SECONDS
 
     def due(self, now: float) -> float | None:
         """Seconds until `next` may give what it does not give now."""
-        return self._at - now if self._is_free and self.parking.holds_any() else None
+        return self._at - now if self._is_free else None
 
     @property
     def _is_free(self) -> bool:

@@ -44,9 +44,8 @@ class Rounds:
 
     async def go(self, unit: Unit) -> float | None:
         """None: go on. Else the seconds to wait before the next round."""
-        unit.keep(self.settlement.ledger.partitions)
-        part = unit.current()
-        if not part:
+        self._leave_anothers(unit, unit.current())
+        if not (part := unit.current()):
             return None
         try:
             return await self._go(unit, part)
@@ -54,11 +53,15 @@ class Rounds:
             await self._blame(unit, str(error))
             return None
 
+    def _leave_anothers(self, unit: Unit, part: Sequence[Work]) -> None:
+        """Where a partition has gone, nobody tells what was parked, which comes first in a unit."""
+        if part and part[0].waiting is not None:
+            unit.keep(self.settlement.ledger.partitions)
+
     async def _go(self, unit: Unit, part: list[Work]) -> float | None:
         planned = self.calls.stamp()
         events = unique(part)
-        plan = self.plan(events)
-        if plan is None or not (plan.calls or plan.settled):
+        if (plan := self.plan(events)) is None or not (plan.calls or plan.settled):
             await self._blame(unit, "the plan has neither calls nor outcomes")
             return None
         await self.facts.put(plan.facts, events)
@@ -105,8 +108,8 @@ class Rounds:
 
         def wanted() -> bool:
             down = together and well and not self.breaker.is_running()
-            ours = self.settlement.ledger.partitions
-            return not down and all(work.live and work.partition in ours for work in part)
+            self._leave_anothers(unit, part)
+            return not down and all(work.live for work in part)
 
         if together:
             self.settlement.write()

@@ -51,8 +51,8 @@ class SlowLane:
     _at: float = field(init=False, default=0.0)  # monotonic: when the parked are looked at again
 
     def next(self, now: float) -> str | None:
-        """A visitor with parked events whose turn has come, made busy."""
-        if not self._is_free or now < self._at or not self.parking.holds_any():
+        """A visitor with parked events whose turn has come, made busy. Asked where something is parked."""
+        if not self._is_free or now < self._at:
             return None
         due = self.parking.due(self.ledger.partitions, self.concurrency)
         subject = next(filter(self.queue.claim, due), None)
@@ -62,7 +62,7 @@ class SlowLane:
 
     def due(self, now: float) -> float | None:
         """Seconds until `next` may give what it does not give now."""
-        return self._at - now if self._is_free and self.parking.holds_any() else None
+        return self._at - now if self._is_free else None
 
     @property
     def _is_free(self) -> bool:
